@@ -1,0 +1,16 @@
+// lun.h: what the verbs that make and change LUNs share.
+#pragma once
+
+#include "apps/vds/context.h"
+#include "apps/vds/options.h"
+#include "apps/vds/views.h"
+
+namespace vds::cli {
+
+void show_lun(context& c, const options& o, const guid& id);  // lines or document
+
+// What `lun create` asks for. Throws command_error(usage) for what makes no sense, before anything is asked of a
+// provider; looks up drives.
+lun_request request_of(context& c, const options& o);
+
+}  // namespace vds::cli

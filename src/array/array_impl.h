@@ -1,0 +1,192 @@
+// array_impl.h: the array from inside. Split by what it is about: array.cc (opening, closing, background work),
+// array_drives.cc, array_luns.cc. Coroutines hold it shared, so that it outlives what is in flight.
+#pragma once
+
+#include <bitset>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "array/array.h"
+#include "array/assembly/probe.h"
+#include "array/engine/journal.h"
+#include "array/engine/lun_device.h"
+#include "array/engine/stripe_journal.h"
+#include "array/layout/planner.h"
+
+namespace vds::array {
+
+class array::impl final : public engine::pool, public std::enable_shared_from_this<array::impl> {
+ public:
+  impl(rt::executor& ex, array_options o);
+  ~impl() override;
+
+  // engine::pool
+  rt::executor& executor() override { return executor_; }
+  std::uint32_t extent_bytes() const override { return journal_->config().array.extent_bytes; }
+  std::shared_ptr<engine::drive> find_drive(std::uint32_t slot) const override { return journal_->find(slot); }
+  bool gives_back_space(std::uint32_t slot) const override;
+  rt::task<status> fail_drive(std::uint32_t slot, failure why) override;
+  bool recorded_as_lost(std::uint32_t slot) const override;
+  void health_changed(const guid& lun) override { raise(array_event::kind::lun_modified, lun); }
+  void marks_appeared(std::shared_ptr<engine::lun_device> lun) override;
+  void needs_resync(std::shared_ptr<engine::lun_device> lun) override;
+  engine::stripe_journal& stripes() override { return *stripes_; }
+  rt::task<status> need_stripe_journal(std::uint32_t slot) override;  // array_stripes.cc
+
+  // array.cc
+  void start();  // once it is shared
+  rt::task<status> take_over(std::vector<assembly::probed> drives, bool force);
+  rt::task<status> close();
+  void abandon();
+
+  // array_drives.cc
+  rt::task<result<drive_info>> add_drive(std::unique_ptr<io::block_device> device, add_options options);
+  rt::task<status> remove_drive(guid id);
+  rt::task<status> declare_failed(guid id);
+  std::vector<drive_info> drives() const;
+  result<drive_info> drive(const guid& id) const;
+  std::vector<drive_info::use> uses(const guid& id) const;
+
+  // array_luns.cc
+  rt::task<result<lun_info>> create_lun(lun_spec spec, progress_callback report, rt::cancel_token cancel,
+                                        commit_callback commit);
+  rt::task<status> delete_lun(guid lun, guid operation);
+  rt::task<status> change_lun(guid lun, guid operation, std::function<status(format::lun_record&)> change);
+  result<byte_count> max_lun_size(const lun_spec& spec) const;
+  result<layout::plan> plan(const lun_spec& spec, bool with_dirty) const;
+  result<lun_info> lun(const guid& id) const;
+  lun_info describe(const engine::lun_device& device) const;
+  operation_outcome operation(const guid& id) const;
+
+  // array_stripes.cc
+  std::uint64_t journal_extents(std::uint32_t slot) const;  // that a first parity group would take besides its own
+
+  // array_rebuild.cc
+  rt::task<status> set_spare(guid drive, bool on);
+  rt::task<status> replace_drive(guid source, guid target);
+  rt::task<status> recover_lun(guid lun, progress_callback report, rt::cancel_token cancel);
+  bool is_spare(const guid& drive) const;
+
+  // array_settings.cc
+  rt::task<status> change_settings(std::vector<array::setting_change> changes, guid operation);
+
+  struct lun_entry {
+    std::shared_ptr<engine::lun_device> device;
+    std::shared_ptr<const format::lun_record> latest;  // of the last change asked for; the device's once it is durable
+    bool deleting = false;
+  };
+  struct parked {  // a device that is here and not believed
+    std::unique_ptr<io::block_device> device;
+    drive_state state = drive_state::stale;
+    std::string why;
+  };
+  struct running {
+    explicit running(rt::executor& ex) : done(ex) {}
+    guid lun;
+    std::optional<failure> failed;
+    rt::event done;
+  };
+
+  rt::executor& executor_;
+  array_options options_;
+  random_source& random_;
+  guid id_;
+  std::shared_ptr<engine::journal> journal_;
+  std::shared_ptr<engine::stripe_journal> stripes_;
+  layout::allocator space_;
+  std::unordered_map<guid, lun_entry> luns_;
+  std::bitset<assembly::max_luns> numbers_;
+  std::size_t first_free_number_ = 0;  // none below is free
+  std::unordered_set<guid> creating_;
+  std::map<guid, parked> parked_;                          // by drive
+  std::map<guid, std::vector<assembly::probed>> foreign_;  // by array, waiting for their fellows
+  std::vector<left_out> left_out_;
+  std::unordered_map<guid, std::shared_ptr<running>> running_;
+  std::unordered_map<guid, progress> rebuilding_;  // LUNs that are being given other places
+  std::unordered_set<guid> resynchronised_;        // LUNs that are being made equal; some may be done
+  std::unordered_map<guid, std::pair<failure, guid>> failed_operations_;
+  std::deque<guid> failed_order_;
+
+ private:
+  void raise(array_event::kind what, const guid& object);
+  void drive_failed(engine::drive& d);
+  void start_journal(assembly::config c);
+  void set_operation_limit();
+  bool stopped() const { return closing_ || journal_->offline(); }
+
+  // array_stripes.cc
+  rt::task<status> open_stripes(bool clean);
+  std::uint64_t reserved(std::uint32_t slot) const;  // extents that no LUN can have: the stripe journal's
+  bool has_luns(const format::drive_record& d) const {
+    return space_.clean(d.slot) + space_.dirty(d.slot) + reserved(d.slot) < d.extents;
+  }
+
+  drive_info describe(const format::drive_record& d) const;
+  rt::task<result<drive_info>> join(std::unique_ptr<io::block_device> device, add_options options, bool clean);
+  rt::task<result<drive_info>> import_drive(assembly::probed p, bool force);
+
+  rt::task<result<guid>> make_lun(lun_spec spec, progress_callback report, rt::cancel_token cancel,
+                                  commit_callback commit);
+  rt::task<result<layout::plan>> find_room(const lun_spec& spec, const progress_callback& report,
+                                           rt::cancel_token cancel);
+  // Joins a repeated operation: an outcome, or null and `mine` is registered.
+  rt::task<std::optional<result<guid>>> join_operation(guid operation, guid lun, std::shared_ptr<running>& mine);
+  void end_operation(const guid& operation, const std::shared_ptr<running>& mine, const result<guid>& outcome);
+
+  rt::task<status> write_settings(std::vector<array::setting_change> changes, guid operation);
+
+  // array_rebuild.cc
+  struct place {  // of a member: one run of its column, and which ordinal that begins with
+    std::size_t group = 0, member = 0;
+    std::uint64_t ordinal = 0;
+    layout::run run;
+  };
+  std::optional<place> first_on(const engine::lun_device& device,
+                                const std::function<bool(const layout::run&)>& wanted) const;
+  std::optional<place> first_lost(const engine::lun_device& device) const;
+  std::optional<std::uint32_t> target_for(const engine::lun_device& device, const place& p, bool any_drive) const;
+  rt::task<status> restore_all(guid lun, progress_callback report, rt::cancel_token cancel);
+  // A batch of that run, to the drive given or the best there is. ok: done, or worth looking again. One at a time
+  // (rebuilding_turn_).
+  rt::task<status> move_some(std::shared_ptr<engine::lun_device> device, place from, std::optional<std::uint32_t> given,
+                             bool any_drive);
+  rt::task<status> mark_dirty(std::vector<layout::run> runs);  // of one drive; given back when it fails
+  rt::task<status> switch_places(std::shared_ptr<engine::lun_device> device, place from, std::uint32_t count,
+                                 std::vector<layout::run> taken);
+  std::uint64_t bytes_to_move(const engine::lun_device& device, std::uint32_t slot) const;
+  progress rebuild_progress(const engine::lun_device& device) const;
+  void forget_progress(const guid& lun);
+  rt::task<void> pace(std::uint64_t bytes);
+  void rebuild_later();
+  static rt::task<void> rebuild_loop(std::shared_ptr<impl> self);
+  rt::task<void> take_over_lost();
+  rt::task<void> replace_all();
+  rt::task<status> move_all(std::uint32_t from, std::uint32_t to);
+
+  std::set<std::pair<guid, std::uint32_t>> avoided_;  // LUN, drive: it did not work; until a drive changes
+  rt::mutex rebuilding_turn_;
+  monotonic::time_point next_copy_{};
+  bool rebuild_running_ = false, again_ = false;
+
+  // Background work: started when there is some, ends when there is none; a timer delays it.
+  void wipe_later(std::uint32_t slot);
+  static rt::task<void> wipe_loop(std::shared_ptr<impl> self, std::uint32_t slot);
+  void sweep_later();
+  static rt::task<void> sweep(std::shared_ptr<impl> self);
+  static rt::task<void> resync_loop(std::shared_ptr<impl> self);
+  void space_changed();
+
+  std::unordered_map<guid, std::weak_ptr<engine::lun_device>> marked_;
+  std::deque<std::weak_ptr<engine::lun_device>> to_resync_;
+  std::unordered_set<std::uint32_t> wiping_, wipe_timers_;
+  std::shared_ptr<rt::event> space_event_;
+  std::size_t space_waiters_ = 0;
+  bool sweeping_ = false, resyncing_ = false;
+  rt::mutex drives_change_, settings_change_, stripes_change_;
+  rt::gate background_;
+  bool closing_ = false, closed_ = false;
+};
+
+}  // namespace vds::array

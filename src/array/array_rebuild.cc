@@ -1,0 +1,445 @@
+// Members of redundancy groups get other places: a lost one on a hot spare or on whatever has room, one on a drive that
+// is to be replaced on its successor. Extents move a batch at a time: reserved on the target (as dirty, so that a crash
+// gives nobody what was copied), copied while writes go to both places, and named by the LUN's record only when the
+// copy is durable. A crash repeats at most one batch. docs/design/array-life.md.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "array/array_impl.h"
+#include "base/log.h"
+
+namespace vds::array {
+namespace {
+using format::bytes;
+
+constexpr std::uint64_t batch_bytes = 64_MiB;  // moved between two changes of the record
+constexpr std::string_view spares_setting = "array/spares", replacing_prefix = "array/replacing/";
+
+std::vector<layout::run> cut(std::vector<layout::run> column, std::uint64_t first, std::uint32_t count,
+                             const std::vector<layout::run>& by) {
+  std::vector<layout::run> out;
+  const auto add = [&out](layout::run r) {
+    if (r.count == 0) return;
+    if (!out.empty() && out.back().slot == r.slot && out.back().end() == r.start)
+      out.back().count += r.count;
+    else
+      out.push_back(r);
+  };
+  std::uint64_t at = 0;
+  bool put = false;
+  for (const auto& r : column) {
+    const std::uint64_t end = at + r.count;
+    const auto before = static_cast<std::uint32_t>(std::min<std::uint64_t>(r.count, first > at ? first - at : 0));
+    const auto after =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(r.count, end > first + count ? end - (first + count) : 0));
+    add({r.slot, r.start, before});
+    if (!put && end > first) {
+      for (const auto& n : by) add(n);
+      put = true;
+    }
+    add({r.slot, r.start + r.count - after, after});
+    at = end;
+  }
+  return out;
+}
+
+}  // namespace
+
+// What is asked for --------------------------------------------------------------------------------------------------
+
+bool array::impl::is_spare(const guid& drive) const {
+  const auto& all = journal_->config().settings;
+  const auto it = all.find(spares_setting);
+  if (it == all.end()) return false;
+  for (std::size_t at = 0; at + 16 <= it->second.size(); at += 16)
+    if (std::equal(drive.bytes.begin(), drive.bytes.end(), reinterpret_cast<const std::uint8_t*>(&it->second[at])))
+      return true;
+  return false;
+}
+
+rt::task<status> array::impl::set_spare(guid drive, bool on) {
+  const auto self = shared_from_this();
+  if (closing_) co_return errc::closing;
+  const auto turn = co_await drives_change_.take();
+  const auto* record = journal_->config().drive_by_id(drive);
+  if (record == nullptr) co_return failure(errc::not_found, fmt::format("drive {}", to_string(drive)));
+  if (on == is_spare(drive)) co_return status();
+  if (on) {
+    const auto d = journal_->find(record->slot);
+    if (!d || !d->usable())
+      co_return failure(errc::unavailable, fmt::format("drive {} is not online", to_string(drive)));
+    if (has_luns(*record))
+      co_return failure(errc::busy, fmt::format("LUNs are on drive {}: it cannot be a hot spare", to_string(drive)));
+  }
+  bytes all;
+  if (const auto it = journal_->config().settings.find(spares_setting); it != journal_->config().settings.end())
+    all = it->second;
+  const auto* raw = reinterpret_cast<const std::byte*>(drive.bytes.data());
+  if (on) {
+    all.insert(all.end(), raw, raw + 16);
+  } else {
+    for (std::size_t at = 0; at + 16 <= all.size(); at += 16) {
+      if (!std::equal(raw, raw + 16, all.begin() + static_cast<std::ptrdiff_t>(at))) continue;
+      all.erase(all.begin() + static_cast<std::ptrdiff_t>(at), all.begin() + static_cast<std::ptrdiff_t>(at) + 16);
+      break;
+    }
+  }
+  std::vector<array::setting_change> change;
+  change.push_back({std::string(spares_setting), all.empty() ? std::nullopt : std::optional<bytes>(std::move(all))});
+  auto s = co_await write_settings(std::move(change), {});
+  if (!s) co_return s;
+  raise(array_event::kind::drive_modified, drive);
+  space_changed();
+  rebuild_later();
+  co_return s;
+}
+
+rt::task<status> array::impl::replace_drive(guid source, guid target) {
+  const auto self = shared_from_this();
+  if (closing_) co_return errc::closing;
+  const auto turn = co_await drives_change_.take();
+  const auto* from = journal_->config().drive_by_id(source);
+  const auto* to = journal_->config().drive_by_id(target);
+  for (const auto& [id, record] : {std::pair{source, from}, std::pair{target, to}})
+    if (record == nullptr) co_return failure(errc::not_found, fmt::format("drive {}", to_string(id)));
+  if (source == target) co_return failure(errc::invalid_argument, "a drive cannot replace itself");
+  const auto d = journal_->find(to->slot);
+  if (!d || !d->usable())
+    co_return failure(errc::unavailable, fmt::format("drive {} is not online", to_string(target)));
+  if (has_luns(*to)) co_return failure(errc::busy, fmt::format("LUNs are on drive {}", to_string(target)));
+  std::uint64_t needs = reserved(from->slot) != 0 && reserved(to->slot) == 0 ? journal_extents(to->slot) : 0;
+  for (const auto& use : uses(source)) needs += use.size.n / extent_bytes();
+  if (space_.clean(to->slot) + space_.dirty(to->slot) < needs)
+    co_return failure(errc::no_space, fmt::format("drive {} has less room than LUNs have on drive {}",
+                                                  to_string(target), to_string(source)));
+  std::vector<array::setting_change> change;
+  const auto* raw = reinterpret_cast<const std::byte*>(target.bytes.data());
+  change.push_back({std::string(replacing_prefix) + to_string(source), bytes(raw, raw + 16)});
+  auto s = co_await write_settings(std::move(change), {});
+  if (s) rebuild_later();
+  co_return s;
+}
+
+rt::task<status> array::impl::recover_lun(guid lun, progress_callback report, rt::cancel_token cancel) {
+  const auto self = shared_from_this();
+  if (closing_) co_return errc::closing;
+  auto done = co_await restore_all(lun, std::move(report), std::move(cancel));
+  forget_progress(lun);
+  co_return done;
+}
+
+rt::task<status> array::impl::restore_all(guid lun, progress_callback report, rt::cancel_token cancel) {
+  const auto self = shared_from_this();
+  bool anything = false;
+  for (;;) {
+    const auto it = luns_.find(lun);
+    if (it == luns_.end() || it->second.deleting)
+      co_return failure(errc::not_found, fmt::format("LUN {}", to_string(lun)));
+    if (cancel.requested()) co_return errc::cancelled;
+    const auto device = it->second.device;
+    const auto lost = first_lost(*device);
+    if (!lost) {
+      if (!anything) co_return failure(errc::invalid_argument, "no place of the LUN is lost");
+      co_return status();
+    }
+    if (device->health() == lun_health::failed)
+      co_return failure(errc::unavailable, "more is lost than the LUN's redundancy can restore");
+    const auto turn = co_await rebuilding_turn_.take();
+    auto moved = co_await move_some(device, *lost, std::nullopt, true);
+    if (!moved) co_return moved;
+    anything = true;
+    if (report) report(rebuild_progress(*device));
+  }
+}
+
+// What there is to do ------------------------------------------------------------------------------------------------
+
+std::optional<array::impl::place> array::impl::first_on(const engine::lun_device& device,
+                                                        const std::function<bool(const layout::run&)>& wanted) const {
+  for (std::size_t g = 0; g < device.groups().size(); ++g) {
+    const auto& members = device.groups()[g]->shape().members;
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      std::uint64_t at = 0;
+      for (const auto& r : members[m]) {
+        if (wanted(r)) return place{g, m, at, r};
+        at += r.count;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<array::impl::place> array::impl::first_lost(const engine::lun_device& device) const {
+  return first_on(device, [this](const layout::run& r) {
+    const auto d = journal_->find(r.slot);
+    return !d || !d->usable();
+  });
+}
+
+progress array::impl::rebuild_progress(const engine::lun_device& device) const {
+  const auto it = rebuilding_.find(device.record().id);
+  return it == rebuilding_.end() ? progress{} : it->second;
+}
+
+// A drive for that member: none of another member's, so that no two are lost with one drive. Spares first.
+std::optional<std::uint32_t> array::impl::target_for(const engine::lun_device& device, const place& p,
+                                                     bool any_drive) const {
+  std::vector<std::uint32_t> taken;
+  const auto& group = *device.groups()[p.group];
+  const auto type = device.record().type;
+  if (layout::parity_of(type) == 0) {  // copies: other plexes, wherever they are
+    const auto own = layout::place_of_member(type, group.shape().members.size(), p.group, p.member).plex;
+    for (std::size_t x = 0; x < device.record().plexes.size(); ++x)
+      if (x != own)
+        for (const auto slot : device.record().plexes[x].slots()) taken.push_back(slot);
+  } else {
+    for (std::size_t m = 0; m < group.shape().members.size(); ++m)
+      if (m != p.member)
+        for (const auto& r : group.shape().members[m]) taken.push_back(r.slot);
+  }
+  std::optional<std::uint32_t> best;
+  bool best_spare = false;
+  std::uint64_t best_room = 0;
+  for (const auto& [slot, d] : journal_->drives()) {
+    if (!d->usable() || space_.find(slot) == nullptr || slot == p.run.slot) continue;
+    if (std::find(taken.begin(), taken.end(), slot) != taken.end()) continue;
+    const bool spare = is_spare(d->id());
+    if (!spare && !any_drive) continue;
+    const std::uint64_t journal = layout::parity_of(type) != 0 ? journal_extents(slot) : 0;
+    const std::uint64_t room = space_.clean(slot) + space_.dirty(slot);
+    if (room <= journal || avoided_.contains({device.record().id, slot})) continue;
+    if (best && (best_spare > spare || (best_spare == spare && best_room >= room))) continue;
+    best = slot;
+    best_spare = spare;
+    best_room = room;
+  }
+  return best;
+}
+
+// How it is done -----------------------------------------------------------------------------------------------------
+
+rt::task<status> array::impl::move_some(std::shared_ptr<engine::lun_device> device, place from,
+                                        std::optional<std::uint32_t> given, bool any_drive) {
+  const auto self = shared_from_this();
+  const guid id = device->record().id;
+  const auto busy = device->gate().hold();
+  if (!busy) co_return errc::closing;
+  const auto target = given ? given : target_for(*device, from, any_drive);
+  if (!target)
+    co_return failure(errc::no_space, "no drive has room for what is lost, and no other part of the LUN on it");
+  auto& group = *device->groups()[from.group];
+  if (layout::parity_of(device->record().type) != 0) VDS_CO_RETURN_IF_FAILED(co_await need_stripe_journal(*target));
+  if (space_.clean(*target) == 0) {
+    if (space_.dirty(*target) == 0) co_return failure(errc::no_space, "the drive that takes the copy is full");
+    ++space_waiters_;
+    wipe_later(*target);
+    const auto changed = space_event_;
+    co_await *changed;
+    --space_waiters_;
+    co_return status();  // look again
+  }
+  const std::uint64_t most = std::max<std::uint64_t>(1, batch_bytes / extent_bytes());
+  const auto count = static_cast<std::uint32_t>(std::min({std::uint64_t{from.run.count}, most, space_.clean(*target)}));
+  const auto taken = space_.take(*target, count);
+  auto s = co_await mark_dirty(taken);
+  if (s) {
+    auto& shown = rebuilding_[id];
+    if (shown.total.n == 0) {
+      raise(array_event::kind::lun_modified, id);
+      shown = {rebuilding_phase, byte_count{0}, byte_count{bytes_to_move(*device, from.run.slot)}};
+    }
+  }
+  std::uint32_t copied = 0;
+  for (const auto& r : taken) {
+    for (std::uint32_t i = 0; s && i < r.count; ++i, ++copied) {
+      if (stopped() || device->closing()) {
+        s = errc::closing;
+        break;
+      }
+      const auto ordinal = static_cast<std::uint32_t>(from.ordinal + copied);
+      s = co_await group.rebuild_extent(from.member, ordinal, {r.slot, r.start + i});
+      if (s) {
+        rebuilding_[id].done.n += extent_bytes();
+        co_await pace(extent_bytes());
+      }
+    }
+  }
+  if (s) s = co_await switch_places(device, from, count, taken);
+  if (!s) {
+    for (std::uint32_t i = 0; i < count; ++i)
+      group.stop_moving(from.member, static_cast<std::uint32_t>(from.ordinal + i));
+    co_await group.settle();
+    rebuilding_[id].done.n -= std::min<std::uint64_t>(rebuilding_[id].done.n, std::uint64_t{copied} * extent_bytes());
+    if (!stopped()) {
+      for (const auto& r : taken) space_.freed(r);
+      wipe_later(*target);
+    }
+    co_return std::move(s).error().in("moving a part of LUN", device->name());
+  }
+  co_return s;
+}
+
+// What is free and not known as dirty reads as zeros to whoever gets it: so this comes before the first byte.
+rt::task<status> array::impl::mark_dirty(std::vector<layout::run> runs) {
+  const auto self = shared_from_this();
+  format::bytes records;
+  format::append(records, format::record(format::dirty_record{runs[0].slot, true, runs}));
+  auto s = co_await journal_->commit(std::move(records));
+  if (!s && !journal_->offline())
+    for (const auto& r : runs) space_.give_back(r);
+  co_return s;
+}
+
+rt::task<status> array::impl::switch_places(std::shared_ptr<engine::lun_device> device, place from, std::uint32_t count,
+                                            std::vector<layout::run> taken) {
+  const auto self = shared_from_this();
+  const guid id = device->record().id;
+  const auto it = luns_.find(id);
+  if (it == luns_.end() || it->second.deleting || it->second.device != device) co_return errc::closing;
+  auto next = std::make_shared<format::lun_record>(*it->second.latest);
+  auto& group = *device->groups()[from.group];
+  const auto at = layout::place_of_member(next->type, group.shape().members.size(), from.group, from.member);
+  auto& column = next->plexes[at.plex].columns[at.column];
+  const layout::run old{from.run.slot, from.run.start, count};
+  if (layout::column_extent(column, from.ordinal) != layout::extent_place{old.slot, old.start})
+    co_return failure(errc::stale, "the LUN changed meanwhile");
+  column = cut(std::move(column), from.ordinal, count, taken);
+  it->second.latest = next;
+  format::bytes records;
+  format::append(records, *next);
+  format::append(records, format::record(format::wiped_record{taken}));  // no longer free, so no longer to be wiped
+  format::append(records, format::record(format::dirty_record{old.slot, true, {old}}));
+  VDS_CO_RETURN_IF_FAILED(co_await journal_->commit(std::move(records)));
+  if (const auto now = journal_->config().luns.find(id); now != journal_->config().luns.end())
+    device->set_record(now->second);
+  co_await group.settle();
+  // Requests that began before have ended: nobody writes to the old place any more.
+  space_.freed(old);
+  wipe_later(old.slot);
+  raise(array_event::kind::lun_modified, id);
+  space_changed();
+  co_return status();
+}
+
+std::uint64_t array::impl::bytes_to_move(const engine::lun_device& device, std::uint32_t slot) const {
+  std::uint64_t n = 0;
+  for (const auto& g : device.groups())
+    for (const auto& member : g->shape().members)
+      for (const auto& r : member) {
+        const auto d = journal_->find(r.slot);
+        if (r.slot == slot || !d || !d->usable()) n += r.count;
+      }
+  return n * extent_bytes();
+}
+
+// The absolute limit. Between extents, so that what is copied never takes more of the drives than this, however idle.
+rt::task<void> array::impl::pace(std::uint64_t bytes) {
+  const auto self = shared_from_this();
+  if (options_.rebuild_bytes_per_second == 0) {
+    co_await executor_.turn();
+    co_return;
+  }
+  const auto cost = std::chrono::nanoseconds(bytes * 1'000'000'000 / options_.rebuild_bytes_per_second);
+  const auto now = executor_.now();
+  next_copy_ = std::max(next_copy_, now) + cost;
+  if (next_copy_ > now) co_await executor_.sleep_until(next_copy_);
+}
+
+void array::impl::rebuild_later() {
+  avoided_.clear();  // a drive came, went or changed: what did not work before may work now
+  again_ = true;
+  if (rebuild_running_ || closing_) return;
+  rebuild_running_ = true;
+  executor_.post([self = shared_from_this()] { rt::start(rebuild_loop(self)); });
+}
+
+rt::task<void> array::impl::rebuild_loop(std::shared_ptr<impl> self) {
+  const auto held = self->background_.hold();
+  while (held && std::exchange(self->again_, false) && !self->stopped()) {
+    co_await self->replace_all();
+    co_await self->take_over_lost();
+  }
+  self->rebuild_running_ = false;
+}
+
+rt::task<void> array::impl::take_over_lost() {
+  const auto self = shared_from_this();
+  std::vector<guid> ids;
+  for (const auto& [id, entry] : luns_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  for (const auto& id : ids) {
+    while (!stopped() && !again_) {
+      const auto it = luns_.find(id);
+      if (it == luns_.end() || it->second.deleting) break;
+      const auto device = it->second.device;
+      const auto lost = first_lost(*device);
+      if (!lost || device->health() == lun_health::failed) break;
+      const auto target = target_for(*device, *lost, false);
+      if (!target) break;
+      const auto turn = co_await rebuilding_turn_.take();
+      auto moved = co_await move_some(device, *lost, target, false);
+      if (moved) continue;
+      if (moved.error() == errc::closing) break;
+      log::warn("LUN {}: {}", id, moved.error());
+      avoided_.insert({id, *target});
+    }
+    forget_progress(id);
+  }
+}
+
+void array::impl::forget_progress(const guid& lun) {
+  if (rebuilding_.erase(lun) != 0) raise(array_event::kind::lun_modified, lun);
+}
+
+rt::task<void> array::impl::replace_all() {
+  const auto self = shared_from_this();
+  std::vector<std::pair<std::string, guid>> orders;
+  const auto& settings = journal_->config().settings;
+  for (auto it = settings.lower_bound(replacing_prefix);
+       it != settings.end() && it->first.starts_with(replacing_prefix); ++it) {
+    guid target;
+    if (it->second.size() == 16) std::memcpy(target.bytes.data(), it->second.data(), 16);
+    orders.emplace_back(it->first, target);
+  }
+  for (const auto& [key, target] : orders) {
+    const auto source = parse_guid(std::string_view(key).substr(replacing_prefix.size()));
+    status s = failure(errc::not_found, "one of the drives is gone");
+    const auto* from = source ? journal_->config().drive_by_id(*source) : nullptr;
+    const auto* to = journal_->config().drive_by_id(target);
+    if (from != nullptr && to != nullptr) s = co_await move_all(from->slot, to->slot);
+    if (stopped()) co_return;
+    if (!s) log::warn("replacing drive {}: {}", key.substr(replacing_prefix.size()), s.error());
+    std::vector<array::setting_change> done;
+    done.push_back({key, std::nullopt});
+    (void)co_await write_settings(std::move(done), {});
+    if (source) raise(array_event::kind::drive_modified, *source);
+  }
+}
+
+rt::task<status> array::impl::move_all(std::uint32_t from, std::uint32_t to) {
+  const auto self = shared_from_this();
+  std::vector<guid> ids;
+  for (const auto& [id, entry] : luns_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  status first;
+  for (const auto& id : ids) {
+    for (;;) {
+      if (stopped()) co_return errc::closing;
+      const auto it = luns_.find(id);
+      if (it == luns_.end() || it->second.deleting) break;
+      const auto device = it->second.device;
+      const auto next = first_on(*device, [from](const layout::run& r) { return r.slot == from; });
+      if (!next) break;
+      const auto turn = co_await rebuilding_turn_.take();
+      auto moved = co_await move_some(device, *next, to, false);
+      if (moved) continue;
+      if (moved.error() != errc::closing && first) first = std::move(moved);
+      break;
+    }
+    forget_progress(id);
+  }
+  co_return first;
+}
+
+}  // namespace vds::array

@@ -1,0 +1,153 @@
+// Lost members are rebuilt and drives replaced, with data compared and further drives lost. Power cuts on the way:
+// tests/crash/rebuild_cut_test.cc.
+#include <gtest/gtest.h>
+
+#include "array/testing/rig.h"
+
+namespace vds::array::testing {
+namespace {
+
+struct kind {
+  lun_type type;
+  std::size_t drives;
+};
+// What can lose a drive, on as few drives as it takes.
+constexpr kind redundant[] = {{lun_type::mirror, 2}, {lun_type::parity, 3}, {lun_type::raid6, 4},
+                              {lun_type::raid10, 4}, {lun_type::raid50, 6}, {lun_type::raid60, 8}};
+
+std::vector<guid> ids(rig& r, std::size_t n) {
+  std::vector<guid> out;
+  for (std::size_t i = 0; i < n; ++i) out.push_back(r.drive_id(i));
+  return out;
+}
+
+result<lun_info> make(rig& r, const kind& k, std::uint64_t bytes) {
+  lun_spec s;
+  s.type = k.type;
+  s.size = byte_count{bytes};
+  s.drives = ids(r, k.drives);
+  return r.ex.run(r.array->create_lun(s));
+}
+
+bool uses(rig& r, const guid& lun, std::size_t drive) {
+  const auto info = r.array->lun(lun);
+  const auto id = r.drive_id(drive);
+  return std::find(info->drives.begin(), info->drives.end(), id) != info->drives.end();
+}
+
+TEST(rebuild, a_hot_spare_takes_over_and_the_next_loss_costs_nothing_either) {
+  for (const auto& k : redundant) {
+    SCOPED_TRACE(to_string(k.type));
+    rig r(k.drives + 1, 8 << 20);
+    ASSERT_TRUE(r.boot());
+    ASSERT_TRUE(r.ex.run(r.array->set_spare(r.drive_id(k.drives), true)));
+    auto lun = make(r, k, 1 << 20);
+    ASSERT_TRUE(lun) << lun.error().message();
+    ASSERT_TRUE(r.fill(lun->id, 3));
+    const auto survived = r.array->lun(lun->id)->survives_drive_losses;
+    r.drives[0]->vanish();
+    ASSERT_TRUE(r.fill(lun->id, 4));  // which notices
+    r.ex.run();
+    EXPECT_EQ(r.array->lun(lun->id)->health, lun_health::healthy);
+    EXPECT_EQ(r.array->lun(lun->id)->survives_drive_losses, survived);
+    EXPECT_TRUE(uses(r, lun->id, k.drives));
+    EXPECT_FALSE(r.array->lun(lun->id)->work);
+    r.drives[1]->vanish();
+    EXPECT_TRUE(r.holds(lun->id, 4));
+  }
+}
+
+TEST(rebuild, a_spare_takes_no_luns_and_what_has_luns_is_no_spare) {
+  rig r(3, 8 << 20);
+  ASSERT_TRUE(r.boot());
+  const guid spare = r.drive_id(2);
+  ASSERT_TRUE(r.ex.run(r.array->set_spare(spare, true)));
+  EXPECT_TRUE(r.array->drive(spare)->spare);
+  auto lun = r.create(lun_type::mirror, 1 << 20);
+  ASSERT_TRUE(lun);
+  EXPECT_FALSE(uses(r, lun->id, 2));
+  EXPECT_EQ(r.create(lun_type::mirror, 1 << 20, 3).error().code(), errc::unavailable);
+  EXPECT_EQ(r.ex.run(r.array->set_spare(r.drive_id(0), true)).error().code(), errc::busy);
+  EXPECT_EQ(r.ex.run(r.array->set_spare(guid{{9}}, true)).error().code(), errc::not_found);
+  r.power_cut();
+  ASSERT_TRUE(r.boot());
+  EXPECT_TRUE(r.array->drive(spare)->spare) << "it is kept on the drives";
+  ASSERT_TRUE(r.ex.run(r.array->set_spare(spare, false)));
+  EXPECT_FALSE(r.array->drive(spare)->spare);
+  EXPECT_TRUE(r.create(lun_type::mirror, 1 << 20, 3));
+}
+
+TEST(rebuild, recovering_uses_whatever_drive_has_room_and_says_when_there_is_nothing_to_do) {
+  rig r(4, 8 << 20);
+  ASSERT_TRUE(r.boot());
+  auto lun = make(r, {lun_type::parity, 3}, 1 << 20);
+  ASSERT_TRUE(r.fill(lun->id, 1));
+  EXPECT_EQ(r.ex.run(r.array->recover_lun(lun->id)).error().code(), errc::invalid_argument);
+  r.drives[2]->vanish();
+  ASSERT_TRUE(r.fill(lun->id, 2));
+  r.ex.run();
+  EXPECT_EQ(r.array->lun(lun->id)->health, lun_health::degraded) << "nobody asked, and there is no spare";
+  std::uint64_t last = 0;
+  ASSERT_TRUE(r.ex.run(r.array->recover_lun(lun->id, [&](const progress& p) {
+    EXPECT_GT(p.done.n, last);
+    EXPECT_LE(p.done.n, p.total.n);
+    last = p.done.n;
+  })));
+  EXPECT_GT(last, 0U);
+  EXPECT_EQ(r.array->lun(lun->id)->health, lun_health::healthy);
+  EXPECT_TRUE(r.holds(lun->id, 2));
+  r.drives[0]->vanish();
+  EXPECT_TRUE(r.holds(lun->id, 2));
+  r.ex.run();
+  EXPECT_EQ(r.ex.run(r.array->recover_lun(lun->id)).error().code(), errc::no_space);
+}
+
+TEST(rebuild, a_drive_is_replaced_while_it_works_whatever_the_lun) {
+  for (const auto type : {lun_type::simple, lun_type::stripe, lun_type::mirror, lun_type::parity, lun_type::raid6}) {
+    SCOPED_TRACE(to_string(type));
+    rig r(5, 8 << 20);
+    ASSERT_TRUE(r.boot());
+    const kind k{type, type == lun_type::simple ? 1U : 4U};
+    auto lun = make(r, k, 1 << 20);
+    ASSERT_TRUE(lun) << lun.error().message();
+    ASSERT_TRUE(r.fill(lun->id, 7));
+    const guid source = r.drive_id(0);
+    EXPECT_EQ(r.ex.run(r.array->replace_drive(source, source)).error().code(), errc::invalid_argument);
+    ASSERT_TRUE(r.ex.run(r.array->replace_drive(source, r.drive_id(4))));
+    r.ex.run();
+    EXPECT_TRUE(r.array->drive_uses(source).empty());
+    EXPECT_TRUE(uses(r, lun->id, 4));
+    ASSERT_TRUE(r.ex.run(r.array->remove_drive(source)));
+    EXPECT_TRUE(r.holds(lun->id, 7));
+    EXPECT_EQ(r.array->lun(lun->id)->health, lun_health::healthy);
+  }
+}
+
+TEST(rebuild, a_target_that_is_in_use_or_too_small_is_refused) {
+  rig r(3, 8 << 20);
+  r.add_medium(3 << 20);
+  ASSERT_TRUE(r.boot());
+  auto lun = make(r, {lun_type::mirror, 2}, 4 << 20);
+  ASSERT_TRUE(lun) << lun.error().message();
+  EXPECT_EQ(r.ex.run(r.array->replace_drive(r.drive_id(0), r.drive_id(1))).error().code(), errc::busy);
+  EXPECT_EQ(r.ex.run(r.array->replace_drive(r.drive_id(0), r.drive_id(3))).error().code(), errc::no_space);
+}
+
+TEST(rebuild, a_limit_is_kept) {
+  rig r(3, 8 << 20);
+  r.rebuild_bytes_per_second = 1 << 20;
+  ASSERT_TRUE(r.boot());
+  auto lun = make(r, {lun_type::mirror, 2}, 2 << 20);
+  ASSERT_TRUE(r.fill(lun->id, 1));
+  ASSERT_TRUE(r.ex.run(r.array->replace_drive(r.drive_id(0), r.drive_id(2))));
+  r.ex.advance(1s);
+  const auto work = r.array->lun(lun->id)->work;
+  ASSERT_TRUE(work);
+  EXPECT_LE(work->done.n, (1U << 20) + (1U << 16));
+  EXPECT_GT(work->done.n, 1U << 19);
+  r.ex.advance(3s);
+  EXPECT_TRUE(r.array->drive_uses(r.drive_id(0)).empty());
+}
+
+}  // namespace
+}  // namespace vds::array::testing

@@ -1,0 +1,2 @@
+/* minwindef.h: here part of windef.h. */
+#include "windef.h"

@@ -1,0 +1,2 @@
+/* oaidl.h: here part of objbase.h. */
+#include "objbase.h"

@@ -1,0 +1,2 @@
+/* objbase.h: here part of combaseapi.h. */
+#include "combaseapi.h"

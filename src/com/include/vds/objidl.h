@@ -1,0 +1,2 @@
+/* objidl.h: here part of objbase.h. */
+#include "objbase.h"

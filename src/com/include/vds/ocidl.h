@@ -1,0 +1,2 @@
+/* ocidl.h: here part of objbase.h. */
+#include "objbase.h"

@@ -1,0 +1,2 @@
+/* ole2.h: here part of objbase.h. */
+#include "objbase.h"

@@ -1,0 +1,2 @@
+/* rpc.h: here part of windef.h. */
+#include "windef.h"

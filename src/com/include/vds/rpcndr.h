@@ -1,0 +1,2 @@
+/* rpcndr.h: here part of rpc.h. */
+#include "rpc.h"

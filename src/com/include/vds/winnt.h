@@ -1,0 +1,2 @@
+/* winnt.h: here part of windef.h. */
+#include "windef.h"

@@ -1,0 +1,26 @@
+// lun_directory.h: the LUNs that an initiator may see, as commands that name other LUNs than their own ask for them
+// (EXTENDED COPY). There is no other way from one LUN to another: what is masked cannot be named.
+// Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace vds::iscsi {
+
+class lun;
+
+class lun_directory {
+ public:
+  virtual ~lun_directory() = default;
+  // Null if the LUN does not exist for this initiator.
+  virtual std::shared_ptr<lun> find_lun(std::uint16_t number, const std::string& initiator) const = 0;
+  // By the NAA designator of VPD page 83h.
+  virtual std::shared_ptr<lun> find_lun(std::span<const std::uint8_t> naa, const std::string& initiator) const = 0;
+  virtual std::vector<std::uint16_t> inventory(const std::string& initiator) const = 0;  // ascending
+};
+
+}  // namespace vds::iscsi

@@ -1,0 +1,165 @@
+// The power goes while a hot spare takes over or a drive is replaced, at one request after the other, with writes under
+// way. Afterwards the array finishes what it had begun; each sector is old or new, reads do not alternate, no extent is
+// lost or owned twice, and one drive more may go. VDS_CRASH_SEEDS=n: n seeds instead of one; they
+// choose which unflushed sectors survive.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "tests/crash/model.h"
+
+namespace vds::array::testing {
+namespace {
+
+struct kind {
+  lun_type type;
+  std::size_t drives;
+};
+constexpr kind mirror{lun_type::mirror, 2}, raid5{lun_type::parity, 3}, raid6{lun_type::raid6, 4},
+    raid10{lun_type::raid10, 4};
+
+result<lun_info> make(rig& r, const kind& k, std::uint64_t bytes) {
+  lun_spec s;
+  s.type = k.type;
+  s.size = byte_count{bytes};
+  for (std::size_t i = 0; i < k.drives; ++i) s.drives.push_back(r.drive_id(i));
+  return r.ex.run(r.array->create_lun(s));
+}
+
+// What is free shows nobody what was copied there, or was there before.
+void free_space_is_empty(rig& r) {
+  r.ex.run();  // wiped, where it is known to hold something
+  for (const auto& d : r.array->drives()) {
+    if (d.state != drive_state::online) continue;
+    ASSERT_TRUE(r.ex.run(r.array->set_spare(d.id, false)));
+    lun_spec all;
+    all.type = lun_type::simple;
+    all.drives = {d.id};
+    const auto now = *r.array->drive(d.id);
+    all.size = byte_count{now.free.n + now.wiping.n};
+    ASSERT_GT(all.size.n, 0U);
+    const auto made = r.ex.run(r.array->create_lun(all));
+    ASSERT_TRUE(made) << made.error().message();
+    ASSERT_TRUE(r.reads_zeros(made->id)) << "free space of drive " << d.path << " holds data";
+  }
+}
+
+void cut_everywhere(const kind& k, bool replace, std::uint64_t seed) {
+  int cuts = 0;
+  for (std::uint64_t at = 1;; ++at) {
+    SCOPED_TRACE(std::string(to_string(k.type)) + (replace ? ", replacing" : ", taking over") + ", cut at request " +
+                 std::to_string(at));
+    rig r(k.drives + 1, 4 << 20, seed * 10'000 + at);
+    ASSERT_TRUE(r.boot());
+    auto lun = make(r, k, 1 << 18);
+    ASSERT_TRUE(lun) << lun.error().message();
+    const guid id = lun->id;
+    ASSERT_TRUE(r.fill(id, 1));
+    const auto before = *r.read_all(id);
+    const auto after = r.pattern(id, 2);
+    if (!replace) {
+      ASSERT_TRUE(r.ex.run(r.array->set_spare(r.drive_id(k.drives), true)));
+    }
+    std::uint64_t requests = 0;
+    bool cut = false, acknowledged = false, ordered = false;
+    for (auto& d : r.drives) {
+      d->set_rule([&](const io::faulty_device::call&) {
+        if (++requests == at) {
+          cut = true;
+          for (auto& other : r.drives) other->power_cut();
+        }
+        return io::fault::none;
+      });
+    }
+    if (replace)
+      rt::start([](rig& g, std::size_t to, bool& answered) -> rt::task<void> {
+        answered = (co_await g.array->replace_drive(g.drive_id(0), g.drive_id(to))).has_value();
+      }(r, k.drives, ordered));
+    else
+      r.drives[0]->vanish();
+    // A write of everything, in pieces, while it goes on.
+    rt::start([](rig& g, const guid& which, const std::vector<std::byte>& data, bool& done) -> rt::task<void> {
+      bool fine = true;
+      for (std::size_t from = 0; from < data.size() && fine; from += 20480) {
+        const auto part = std::span(data).subspan(from, std::min<std::size_t>(20480, data.size() - from));
+        fine = (co_await g.array->device(which)->write(lba{from / 512}, io::const_buffer(part), io::durability::fua))
+                   .has_value();
+      }
+      done = fine;
+    }(r, id, after, acknowledged));
+    r.ex.run();
+    const bool over = !cut;
+    if (over) {
+      EXPECT_TRUE(acknowledged);
+      for (auto& d : r.drives) d->power_cut();
+    }
+    r.end();
+    // Then one drive more goes, each in its turn.
+    const std::size_t first_there = replace ? 0 : 1;
+    const std::size_t lost = first_there + at % (k.drives + 1 - first_there);
+    SCOPED_TRACE("then drive " + std::to_string(lost) + " is lost");
+    std::vector<std::size_t> rest;
+    for (std::size_t i = first_there; i <= k.drives; ++i) rest.push_back(i);
+    const auto booted = r.boot(rest);
+    ASSERT_TRUE(booted) << booted.error().message();
+    if (at % 3 == 2) {  // without the LUN nothing goes on, and nobody writes again where something was left
+      ASSERT_TRUE(r.ex.run(r.array->delete_lun(id)));
+      free_space_is_empty(r);
+      for (auto& d : r.drives)
+        if (d) d->power_cut();
+      r.end();
+      ++cuts;
+      if (::testing::Test::HasFatalFailure() || ::testing::Test::HasNonfatalFailure()) return;
+      if (over) break;
+      continue;
+    }
+    const auto first = r.read_all(id);
+    ASSERT_TRUE(first) << first.error().message();
+    r.ex.run();  // takes over, or goes on replacing; and makes equal
+    const auto second = r.read_all(id);
+    ASSERT_TRUE(second && *second == *first) << "reads alternate";
+    for (std::size_t s = 0; s < first->size(); s += 512) {
+      const auto same = [&](const std::vector<std::byte>& as) { return std::memcmp(&as[s], &(*first)[s], 512) == 0; };
+      ASSERT_TRUE(same(after) || (same(before) && !acknowledged)) << "sector " << s / 512;
+    }
+    ASSERT_EQ(r.array->lun(id)->health, lun_health::healthy);
+    if (ordered && replace) {
+      ASSERT_TRUE(r.array->drive_uses(r.drive_id(0)).empty()) << "an acknowledged replacement was forgotten";
+    }
+    check_extents(*r.array, r.extent_bytes);
+    free_space_is_empty(r);
+    r.drives[lost]->vanish();
+    const auto third = r.read_all(id);
+    ASSERT_TRUE(third) << third.error().message();
+    ASSERT_TRUE(*third == *first) << "the redundancy held something else";
+    for (auto& d : r.drives)
+      if (d) d->power_cut();
+    r.end();
+    ++cuts;
+    if (::testing::Test::HasFatalFailure() || ::testing::Test::HasNonfatalFailure()) return;
+    if (over) break;
+  }
+  ::testing::Test::RecordProperty("cuts", cuts);
+  EXPECT_GT(cuts, 20);
+}
+
+void all_seeds(const kind& k, bool replace) {
+  const char* text = std::getenv("VDS_CRASH_SEEDS");
+  const int seeds = text != nullptr ? std::atoi(text) : 1;
+  for (int seed = 1; seed <= seeds && !::testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    cut_everywhere(k, replace, static_cast<std::uint64_t>(seed));
+  }
+}
+
+TEST(rebuild_cut, at_every_request_of_a_takeover_of_a_mirror) { all_seeds(mirror, false); }
+TEST(rebuild_cut, at_every_request_of_a_takeover_of_raid5) { all_seeds(raid5, false); }
+TEST(rebuild_cut, at_every_request_of_a_takeover_of_raid6) { all_seeds(raid6, false); }
+TEST(rebuild_cut, at_every_request_of_a_takeover_of_raid10) { all_seeds(raid10, false); }
+TEST(rebuild_cut, at_every_request_of_a_replacement_in_a_mirror) { all_seeds(mirror, true); }
+TEST(rebuild_cut, at_every_request_of_a_replacement_in_raid5) { all_seeds(raid5, true); }
+TEST(rebuild_cut, at_every_request_of_a_replacement_in_raid6) { all_seeds(raid6, true); }
+
+}  // namespace
+}  // namespace vds::array::testing
