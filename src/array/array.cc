@@ -379,6 +379,7 @@ rt::task<result<drive_info>> array::add_drive(std::unique_ptr<io::block_device> 
 }
 rt::task<status> array::set_spare(guid drive, bool on) { return impl_->set_spare(drive, on); }
 rt::task<status> array::replace_drive(guid source, guid target) { return impl_->replace_drive(source, target); }
+status array::may_replace(const guid& source, const guid& target) const { return impl_->may_replace(source, target); }
 rt::task<status> array::recover_lun(guid lun, progress_callback report, rt::cancel_token cancel) {
   return impl_->recover_lun(lun, std::move(report), std::move(cancel));
 }
@@ -421,10 +422,22 @@ rt::task<status> array::set_offline(guid lun, bool offline, guid operation) {
     return {};
   });
 }
-rt::task<status> array::extend_lun(guid, byte_count, std::vector<guid>, guid) {
-  co_return failure(errc::not_supported, "extending LUNs");
+rt::task<status> array::extend_lun(guid lun, byte_count by, std::vector<guid> drives, change_options how) {
+  return impl_->extend_lun(lun, by, std::move(drives), std::move(how));
 }
-rt::task<status> array::shrink_lun(guid, byte_count, guid) { co_return failure(errc::not_supported, "shrinking LUNs"); }
+rt::task<status> array::shrink_lun(guid lun, byte_count by, change_options how) {
+  return impl_->shrink_lun(lun, by, std::move(how));
+}
+rt::task<result<scrub_report>> array::scrub_lun(guid lun, bool repair, progress_callback report,
+                                                rt::cancel_token cancel) {
+  return impl_->scrub_lun(lun, repair, std::move(report), std::move(cancel));
+}
+result<byte_count> array::max_extension(const guid& lun, const std::vector<guid>& drives) const {
+  return impl_->max_extension(lun, drives);
+}
+result<lun_plan> array::plan_extension(const guid& lun, byte_count by, const std::vector<guid>& drives) const {
+  return impl_->plan_extension(lun, by, drives);
+}
 result<byte_count> array::max_lun_size(const lun_spec& spec) const { return impl_->max_lun_size(spec); }
 
 std::vector<lun_info> array::luns() const {

@@ -81,6 +81,7 @@ class array {
   // in the background, also over restarts (drive_uses() of the source tells what is left). The target is too small:
   // no_space.
   rt::task<status> replace_drive(guid source, guid target);
+  status may_replace(const guid& source, const guid& target) const;  // what that would be refused with
   // Rebuilds what the LUN has lost, on spares or on any other drives with room. invalid_argument: nothing is lost;
   // unavailable: too much is; no_space: no drive can take it.
   rt::task<status> recover_lun(guid lun, progress_callback report = {}, rt::cancel_token cancel = {});
@@ -95,8 +96,26 @@ class array {
   rt::task<status> set_name(guid lun, std::string name, guid operation = {});
   rt::task<status> set_hints(guid lun, lun_hints hints, guid operation = {});
   rt::task<status> set_offline(guid lun, bool offline, guid operation = {});
-  rt::task<status> extend_lun(guid lun, byte_count by, std::vector<guid> drives, guid operation = {});  // not_supported
-  rt::task<status> shrink_lun(guid lun, byte_count by, guid operation = {});                            // not_supported
+
+  // Larger and smaller, at the end, while initiators go on. extend: on the drives given first, in that order, then on
+  // those the LUN is on, then on others; what is added reads zeros. no_space: the LUN is as it was. shrink: what is
+  // cut off is wiped before it is used again; invalid_argument: that would be all of it. busy: it is being extended or
+  // shrunk already.
+  struct change_options {
+    progress_callback report;  // extend: what is waited for
+    rt::cancel_token cancel;   // honoured until the change is being committed
+    commit_callback commit;    // as of create_lun
+    guid operation;
+  };
+  rt::task<status> extend_lun(guid lun, byte_count by, std::vector<guid> drives, change_options how);
+  rt::task<status> shrink_lun(guid lun, byte_count by, change_options how);
+  result<byte_count> max_extension(const guid& lun, const std::vector<guid>& drives) const;
+  result<lun_plan> plan_extension(const guid& lun, byte_count by, const std::vector<guid>& drives) const;
+
+  // Reads all of the LUN on every drive and compares; with `repair` makes the members agree and rewrites what cannot be
+  // read. Paced as rebuilding is. A LUN without redundancy is only read.
+  rt::task<result<scrub_report>> scrub_lun(guid lun, bool repair, progress_callback report = {},
+                                           rt::cancel_token cancel = {});
   result<byte_count> max_lun_size(const lun_spec& spec) const;  // spec.size is not looked at; 0: none would fit
 
   // What create_lun() would take, deleted data that is still to be wiped counted as room; its failure, if it would

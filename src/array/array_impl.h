@@ -60,12 +60,22 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   lun_info describe(const engine::lun_device& device) const;
   operation_outcome operation(const guid& id) const;
 
+  // array_resize.cc
+  rt::task<status> extend_lun(guid lun, byte_count by, std::vector<guid> drives, array::change_options how);
+  rt::task<status> shrink_lun(guid lun, byte_count by, array::change_options how);
+  result<byte_count> max_extension(const guid& lun, const std::vector<guid>& drives) const;
+  result<lun_plan> plan_extension(const guid& lun, byte_count by, const std::vector<guid>& drives) const;
+
+  // array_scrub.cc
+  rt::task<result<scrub_report>> scrub_lun(guid lun, bool repair, progress_callback report, rt::cancel_token cancel);
+
   // array_stripes.cc
   std::uint64_t journal_extents(std::uint32_t slot) const;  // that a first parity group would take besides its own
 
   // array_rebuild.cc
   rt::task<status> set_spare(guid drive, bool on);
   rt::task<status> replace_drive(guid source, guid target);
+  status may_replace(const guid& source, const guid& target) const;
   rt::task<status> recover_lun(guid lun, progress_callback report, rt::cancel_token cancel);
   bool is_spare(const guid& drive) const;
 
@@ -131,11 +141,27 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
                                   commit_callback commit);
   rt::task<result<layout::plan>> find_room(const lun_spec& spec, const progress_callback& report,
                                            rt::cancel_token cancel);
+  // Until some deleted data is wiped. `to_wipe`: the most there was to do since this began, for `report`.
+  rt::task<void> wait_for_room(std::uint64_t& to_wipe, const progress_callback& report);
+  struct rooms {
+    std::vector<layout::drive_room> given, all;
+  };
+  // Of the drives named, which must be working and no spares, and of all that LUNs may be on.
+  result<rooms> room_on(const std::vector<guid>& drives, bool with_dirty) const;
   // Joins a repeated operation: an outcome, or null and `mine` is registered.
   rt::task<std::optional<result<guid>>> join_operation(guid operation, guid lun, std::shared_ptr<running>& mine);
   void end_operation(const guid& operation, const std::shared_ptr<running>& mine, const result<guid>& outcome);
 
   rt::task<status> write_settings(std::vector<array::setting_change> changes, guid operation);
+
+  // array_resize.cc
+  using shares = std::vector<std::vector<layout::plan::share>>;  // by member, as the groups follow each other
+  result<std::uint64_t> grown_size(const format::lun_record& of, byte_count by) const;
+  result<shares> growth(const format::lun_record& of, std::uint64_t size, const std::vector<guid>& drives,
+                        bool with_dirty) const;
+  rt::task<status> grow(guid lun, byte_count by, std::vector<guid> drives, array::change_options how);
+  rt::task<status> cut_back(guid lun, byte_count by, array::change_options how);
+  std::unordered_map<guid, lun_change> resizing_;
 
   // array_rebuild.cc
   struct place {  // of a member: one run of its column, and which ordinal that begins with

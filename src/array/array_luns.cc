@@ -51,25 +51,31 @@ status check(const lun_spec& spec) {
 
 }  // namespace
 
-result<layout::plan> array::impl::plan(const lun_spec& spec, bool with_dirty) const {
+result<array::impl::rooms> array::impl::room_on(const std::vector<guid>& drives, bool with_dirty) const {
   const auto room = [&](std::uint32_t slot) -> layout::drive_room {
     return {slot, space_.clean(slot) + (with_dirty ? space_.dirty(slot) : 0), journal_extents(slot)};
   };
-  std::vector<layout::drive_room> given, all;
-  for (const guid& id : spec.drives) {
+  rooms out;
+  for (const guid& id : drives) {
     const auto* r = journal_->config().drive_by_id(id);
     if (r == nullptr) return failure(errc::not_found, fmt::format("drive {}", to_string(id)));
     const auto d = journal_->find(r->slot);
     if (!d || !d->usable()) return failure(errc::unavailable, fmt::format("drive {} is not online", to_string(id)));
     if (is_spare(id)) return failure(errc::busy, fmt::format("drive {} is a hot spare", to_string(id)));
-    if (std::any_of(given.begin(), given.end(), [r](auto& g) { return g.slot == r->slot; }))
+    if (std::any_of(out.given.begin(), out.given.end(), [r](auto& g) { return g.slot == r->slot; }))
       return failure(errc::invalid_argument, fmt::format("drive {} is named twice", to_string(id)));
-    given.push_back(room(r->slot));
+    out.given.push_back(room(r->slot));
   }
   for (const auto& [slot, d] : journal_->drives())
-    if (d->usable() && space_.find(slot) != nullptr && !is_spare(d->id())) all.push_back(room(slot));
-  if (all.empty()) return failure(errc::no_space, "the array has no working drives");
-  return layout::plan_lun(spec, given, all, extent_bytes());
+    if (d->usable() && space_.find(slot) != nullptr && !is_spare(d->id())) out.all.push_back(room(slot));
+  if (out.all.empty()) return failure(errc::no_space, "the array has no working drives");
+  return out;
+}
+
+result<layout::plan> array::impl::plan(const lun_spec& spec, bool with_dirty) const {
+  auto rooms = room_on(spec.drives, with_dirty);
+  if (!rooms) return std::move(rooms).error();
+  return layout::plan_lun(spec, rooms->given, rooms->all, extent_bytes());
 }
 
 result<byte_count> array::impl::max_lun_size(const lun_spec& spec) const {
@@ -153,20 +159,24 @@ rt::task<result<layout::plan>> array::impl::find_room(const lun_spec& spec, cons
     auto later = plan(spec, true);
     if (!later) co_return later;
     // Room enough once deleted data is wiped: so that is what this waits for.
-    std::uint64_t dirty = 0;
-    ++space_waiters_;
-    for (const auto& [slot, d] : journal_->drives()) {
-      if (space_.dirty(slot) == 0) continue;
-      dirty += space_.dirty(slot);
-      wipe_later(slot);
-    }
-    to_wipe = std::max(to_wipe, dirty);
-    if (report)
-      report({"wiping", byte_count{(to_wipe - dirty) * extent_bytes()}, byte_count{to_wipe * extent_bytes()}});
-    const auto changed = space_event_;
-    co_await *changed;
-    --space_waiters_;
+    co_await wait_for_room(to_wipe, report);
   }
+}
+
+rt::task<void> array::impl::wait_for_room(std::uint64_t& to_wipe, const progress_callback& report) {
+  const auto self = shared_from_this();
+  std::uint64_t dirty = 0;
+  ++space_waiters_;
+  for (const auto& [slot, d] : journal_->drives()) {
+    if (space_.dirty(slot) == 0) continue;
+    dirty += space_.dirty(slot);
+    wipe_later(slot);
+  }
+  to_wipe = std::max(to_wipe, dirty);
+  if (report) report({"wiping", byte_count{(to_wipe - dirty) * extent_bytes()}, byte_count{to_wipe * extent_bytes()}});
+  const auto changed = space_event_;
+  co_await *changed;
+  --space_waiters_;
 }
 
 rt::task<result<guid>> array::impl::make_lun(lun_spec spec, progress_callback report, rt::cancel_token cancel,
@@ -395,6 +405,7 @@ lun_info array::impl::describe(const engine::lun_device& device) const {
     i.plexes.push_back(std::move(info));
   }
   i.survives_drive_losses = device.tolerates();
+  if (const auto resizing = resizing_.find(r.id); resizing != resizing_.end()) i.change = resizing->second;
   if (const auto moving = rebuilding_.find(r.id); moving != rebuilding_.end())
     i.work = moving->second;
   else if (device.resyncing())

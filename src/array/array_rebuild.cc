@@ -95,24 +95,28 @@ rt::task<status> array::impl::set_spare(guid drive, bool on) {
   co_return s;
 }
 
+status array::impl::may_replace(const guid& source, const guid& target) const {
+  const auto* from = journal_->config().drive_by_id(source);
+  const auto* to = journal_->config().drive_by_id(target);
+  for (const auto& [id, record] : {std::pair{source, from}, std::pair{target, to}})
+    if (record == nullptr) return failure(errc::not_found, fmt::format("drive {}", to_string(id)));
+  if (source == target) return failure(errc::invalid_argument, "a drive cannot replace itself");
+  const auto d = journal_->find(to->slot);
+  if (!d || !d->usable()) return failure(errc::unavailable, fmt::format("drive {} is not online", to_string(target)));
+  if (has_luns(*to)) return failure(errc::busy, fmt::format("LUNs are on drive {}", to_string(target)));
+  std::uint64_t needs = reserved(from->slot) != 0 && reserved(to->slot) == 0 ? journal_extents(to->slot) : 0;
+  for (const auto& use : uses(source)) needs += use.size.n / extent_bytes();
+  if (space_.clean(to->slot) + space_.dirty(to->slot) < needs)
+    return failure(errc::no_space, fmt::format("drive {} has less room than LUNs have on drive {}", to_string(target),
+                                               to_string(source)));
+  return {};
+}
+
 rt::task<status> array::impl::replace_drive(guid source, guid target) {
   const auto self = shared_from_this();
   if (closing_) co_return errc::closing;
   const auto turn = co_await drives_change_.take();
-  const auto* from = journal_->config().drive_by_id(source);
-  const auto* to = journal_->config().drive_by_id(target);
-  for (const auto& [id, record] : {std::pair{source, from}, std::pair{target, to}})
-    if (record == nullptr) co_return failure(errc::not_found, fmt::format("drive {}", to_string(id)));
-  if (source == target) co_return failure(errc::invalid_argument, "a drive cannot replace itself");
-  const auto d = journal_->find(to->slot);
-  if (!d || !d->usable())
-    co_return failure(errc::unavailable, fmt::format("drive {} is not online", to_string(target)));
-  if (has_luns(*to)) co_return failure(errc::busy, fmt::format("LUNs are on drive {}", to_string(target)));
-  std::uint64_t needs = reserved(from->slot) != 0 && reserved(to->slot) == 0 ? journal_extents(to->slot) : 0;
-  for (const auto& use : uses(source)) needs += use.size.n / extent_bytes();
-  if (space_.clean(to->slot) + space_.dirty(to->slot) < needs)
-    co_return failure(errc::no_space, fmt::format("drive {} has less room than LUNs have on drive {}",
-                                                  to_string(target), to_string(source)));
+  VDS_CO_RETURN_IF_FAILED(may_replace(source, target));
   std::vector<array::setting_change> change;
   const auto* raw = reinterpret_cast<const std::byte*>(target.bytes.data());
   change.push_back({std::string(replacing_prefix) + to_string(source), bytes(raw, raw + 16)});

@@ -74,6 +74,8 @@ enum class lun_health : std::uint8_t {
 };
 std::string_view to_string(lun_health health) noexcept;
 
+enum class lun_change : std::uint8_t { none, extending, shrinking };  // of its size, under way
+
 struct extent_info {
   guid drive;
   byte_count offset, size;  // on the drive
@@ -88,9 +90,9 @@ struct plex_info {
   std::vector<extent_info> extents;
 };
 
-inline constexpr std::string_view rebuilding_phase = "rebuilding";
+inline constexpr std::string_view rebuilding_phase = "rebuilding", scrubbing_phase = "scrubbing";
 struct progress {
-  std::string_view phase;  // "wiping", "resynchronising"
+  std::string_view phase;  // "wiping", "resynchronising", "rebuilding", "scrubbing"
   byte_count done, total;
 };
 
@@ -111,6 +113,12 @@ struct lun_info {
   std::vector<guid> drives;            // each once
   unsigned survives_drive_losses = 0;  // from now on
   std::optional<progress> work;
+  lun_change change{};
+};
+
+struct scrub_report {
+  byte_count checked, mismatched, unreadable, repaired;  // of members, that is, of what is on drives
+  std::vector<guid> suspects;  // drives that could not read, or were proven to differ from the rest
 };
 
 struct drive_info {

@@ -27,18 +27,33 @@ class the_linux_kernel(harness.Scene):
         target, number = first["iscsi_url"].split("/")[3:5]
         command = [GUEST, "-p", "open-iscsi sg3-utils", "-m", "iscsi_tcp sd_mod sg", "-t", "300", harness.TOP / "tests/guest/iscsi_scsi.sh",
                    f"10.0.2.2:{s.port}", target, number, "iqn.2026-01.org.vds:guest"]
+        status, text = self.talk(command, "== waiting for another LUN", lambda: s.create("64M", "--type", "mirror", "--name", "second"))
+        if status == harness.SKIPPED:
+            self.skipTest("no root file system with sg3-utils here")
+        self.assertEqual(status, 0)
+        self.assertIn("== all answered", text)
+
+    def test_keeps_a_file_system_mounted_while_its_lun_grows(self):
+        s = self.service(drives="3x256M")
+        lun = s.create("64M", "--type", "parity")
+        target, number = lun["iscsi_url"].split("/")[3:5]
+        status, text = self.talk([GUEST, *WITH, "-t", "300", harness.TOP / "tests/guest/iscsi_resize.sh", f"10.0.2.2:{s.port}", target, number,
+                                  "iqn.2026-01.org.vds:guest"], "== waiting to be larger", lambda: s.vds("lun", "extend", lun["id"], "--by", "96M"))
+        self.assertEqual(status, 0)
+        self.assertIn(f"== now {160 << 20} bytes", text)
+        self.assertIn("== all there", text)
+
+    def talk(self, command, cue, act):
+        """Runs it; does something when it says so. Its status and what it printed."""
         lines = []
         with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               errors="replace", env=self.environment) as guest:
             for line in guest.stdout:
                 lines.append(line)
-                if line.startswith("== waiting for another LUN"):
-                    s.create("64M", "--type", "mirror", "--name", "second")
+                if line.startswith(cue):
+                    act()
         print("".join(lines))
-        if guest.returncode == harness.SKIPPED:
-            self.skipTest("no root file system with sg3-utils here")
-        self.assertEqual(guest.returncode, 0)
-        self.assertIn("== all answered", "".join(lines))
+        return guest.returncode, "".join(lines)
 
     def test_logs_in_with_chap_and_only_with_the_right_secrets(self):
         s = self.service(drives="2x256M")

@@ -48,6 +48,7 @@ group::~group() = default;
 std::uint64_t group::extent_bytes() const { return lun_.owner().extent_bytes(); }
 
 void group::set_shape(layout::group_shape next) {
+  if (next.extents() < shape_.extents()) cut_off(static_cast<std::uint32_t>(next.extents()));
   shape_ = std::move(next);
   std::erase_if(moving_, [this](const auto& m) {
     const auto& [member, ordinal] = m.first;
@@ -57,12 +58,14 @@ void group::set_shape(layout::group_shape next) {
 }
 
 bool group::readable(std::size_t member, std::uint32_t ordinal) const {
+  if (ordinal >= shape_.extents()) return false;
   const auto at = place(member, ordinal);
   const auto d = lun_.owner().find_drive(at.slot);
   return d && d->usable() && !d->stale.overlaps(at.extent, 1);
 }
 
 bool group::writable(std::size_t member, std::uint32_t ordinal) const {
+  if (ordinal >= shape_.extents()) return false;
   const auto d = lun_.owner().find_drive(place(member, ordinal).slot);
   return d && d->usable();
 }

@@ -142,6 +142,7 @@ class group {
   };
   std::shared_ptr<use> in_use() const { return use_; }
   virtual void shape_changed() {}
+  virtual void cut_off(std::uint32_t /*ordinal*/) {}  // from there on the members are about to end: no marks any more
 
   lun_device& lun_;
   const std::size_t index_;

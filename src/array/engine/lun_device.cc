@@ -29,6 +29,7 @@ lun_device::lun_device(std::shared_ptr<pool> p, std::shared_ptr<const format::lu
       name_(to_string(record_->id)),
       health_(lun_health::healthy),
       gate_(pool_->executor()),
+      drained_(pool_->executor()),
       shape_(layout::shape_of(record_->type, record_->plexes, record_->groups)) {
   for (std::size_t g = 0; g < shape_.groups.size(); ++g) {
     if (shape_.groups[g].parity == 0)
@@ -53,7 +54,7 @@ void lun_device::set_record(std::shared_ptr<const format::lun_record> r) {
 io::block_geometry lun_device::geometry() const {
   return {.logical = block_size{record_->block},
           .physical = block_size{std::max<std::uint32_t>(4096, record_->block)},
-          .blocks = block_count{record_->size / record_->block}};
+          .blocks = block_count{std::min(record_->size, limit_.value_or(UINT64_MAX)) / record_->block}};
 }
 
 bool lun_device::plex_works(std::size_t plex) const {
@@ -130,6 +131,7 @@ rt::task<status> lun_device::read(lba at, io::buffers into) {
   const auto total = io::total_size(into);
   if (total % record_->block != 0) co_return errc::invalid_argument;
   VDS_CO_RETURN_IF_FAILED(io::check_range(geometry(), at, block_count{total / record_->block}));
+  const request counted(*this);
   const std::uint64_t start = at.n * record_->block;
   std::size_t piece = 0, within = 0;
   for (std::uint64_t done = 0; done < total;) {
@@ -179,6 +181,7 @@ rt::task<status> lun_device::write(lba at, io::const_buffers from, io::durabilit
   const auto total = io::total_size(from);
   if (total % record_->block != 0) co_return errc::invalid_argument;
   VDS_CO_RETURN_IF_FAILED(io::check_range(geometry(), at, block_count{total / record_->block}));
+  const request counted(*this);
   const std::uint64_t start = at.n * record_->block;
   std::size_t piece = 0, within = 0;
   for (std::uint64_t done = 0; done < total;) {
@@ -204,6 +207,7 @@ rt::task<status> lun_device::write_zeroes(lba at, block_count count, bool may_un
   if (!held) co_return failure(errc::unavailable, "the LUN is being deleted");
   VDS_CO_RETURN_IF_FAILED(refuse());
   VDS_CO_RETURN_IF_FAILED(io::check_range(geometry(), at, count));
+  const request counted(*this);
   const std::uint64_t start = at.n * record_->block, total = count.n * record_->block;
   for (std::uint64_t done = 0; done < total;) {
     const std::uint64_t n = std::min(zero_bytes, total - done);
@@ -267,6 +271,21 @@ void lun_device::drop_marks() {
 }
 void lun_device::for_each_marked(const std::function<void(layout::extent_place)>& visit) const {
   for (const auto& g : groups_) g->for_each_marked(visit);
+}
+rt::task<status> lun_device::zero_rest() {
+  const auto self = shared_from_this();
+  const std::uint64_t end = shape_.extents_of_data() * pool_->extent_bytes();
+  for (std::uint64_t at = record_->size; at < end;) {
+    const std::uint64_t n = std::min(zero_bytes, end - at);
+    VDS_CO_RETURN_IF_FAILED(co_await modify(action::zero, at, nullptr, n, io::durability::fua, false));
+    at += n;
+  }
+  co_return status();
+}
+rt::task<void> lun_device::drain() {
+  const unsigned old = turn_++ & 1;
+  drained_.reset();
+  if (in_flight_[old] != 0) co_await drained_;
 }
 rt::task<void> lun_device::settle() {
   for (const auto& g : groups_) co_await g->settle();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "array/engine/group.h"
@@ -64,7 +65,12 @@ class lun_device final : public io::block_device, public std::enable_shared_from
   unsigned tolerates() const;               // further losses of a drive, whichever
   bool plex_works(std::size_t plex) const;  // all of it can be read
   rt::task<void> settle();                  // requests that began before have ended: of every group
-  rt::task<void> close();                   // lets nobody new in, waits for requests in flight
+  // A LUN that is to become smaller: what lies beyond is refused from now on; none: the record's end counts again.
+  void limit(std::optional<std::uint64_t> bytes) { limit_ = bytes; }
+  // What its extents have room for beyond its end, which nobody can reach: zeroed, so that growing uncovers nothing.
+  rt::task<status> zero_rest();
+  rt::task<void> drain();  // requests of initiators that began before have ended; one drain at a time
+  rt::task<void> close();  // lets nobody new in, waits for requests in flight
   bool closing() const { return gate_.closing(); }
   rt::gate& gate() { return gate_; }
   pool& owner() { return *pool_; }
@@ -90,12 +96,30 @@ class lun_device final : public io::block_device, public std::enable_shared_from
   template <class Each>
   std::optional<status> at_once(lba at, std::size_t bytes, Each each);
   lun_health measure() const;
+  // A request of an initiator, from its range check to its end.
+  class request {
+   public:
+    explicit request(lun_device& of) : of_(of), turn_(of.turn_) { ++of_.in_flight_[turn_ & 1]; }
+    ~request() {
+      if (--of_.in_flight_[turn_ & 1] == 0 && turn_ != of_.turn_) of_.drained_.set();
+    }
+    request(const request&) = delete;
+    request& operator=(const request&) = delete;
+
+   private:
+    lun_device& of_;
+    const unsigned turn_;
+  };
 
   std::shared_ptr<pool> pool_;
   std::shared_ptr<const format::lun_record> record_;
   std::string name_;
   lun_health health_;
   rt::gate gate_;
+  std::optional<std::uint64_t> limit_;
+  unsigned turn_ = 0;
+  std::size_t in_flight_[2] = {0, 0};  // by the last bit of the turn in which they began
+  rt::event drained_;
   layout::shape shape_;
   std::vector<std::unique_ptr<group>> groups_;
 };

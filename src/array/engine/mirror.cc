@@ -417,10 +417,12 @@ void mirror::drop_marks() {
   pending_.clear();
 }
 
-void mirror::shape_changed() {
-  const auto end = shape_.extents();
-  std::erase_if(marks_, [end](const auto& m) { return m.first >= end && m.second.writers == 0; });
-  if (end < UINT32_MAX) pending_.remove(static_cast<std::uint32_t>(end), static_cast<std::uint32_t>(UINT32_MAX - end));
+void mirror::cut_off(std::uint32_t ordinal) {
+  for (auto it = marks_.lower_bound(ordinal); it != marks_.end();) {
+    if (it->second.writers == 0) unset(it->first);
+    it = it->second.writers == 0 ? marks_.erase(it) : std::next(it);
+  }
+  pending_.remove(ordinal, UINT32_MAX - ordinal);
 }
 
 }  // namespace vds::array::engine

@@ -39,7 +39,7 @@ class mirror final : public group {
  protected:
   rt::task<status> restore(std::size_t member, std::uint64_t offset, memory m, std::uint64_t bytes,
                            bool from_redundancy) override;
-  void shape_changed() override;
+  void cut_off(std::uint32_t ordinal) override;
 
  private:
   struct mark {

@@ -49,6 +49,7 @@ class parity final : public group {
   rt::task<status> before_switch() override;
   rt::task<status> prepare_target(std::uint32_t slot) override;
   void shape_changed() override;
+  void cut_off(std::uint32_t ordinal) override;
 
  private:
   using keep_list = std::shared_ptr<std::vector<std::shared_ptr<void>>>;

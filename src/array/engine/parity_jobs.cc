@@ -91,7 +91,6 @@ rt::task<void> parity::settle() {
 }
 
 void parity::shape_changed() {
-  std::erase_if(marks_, [this](std::uint32_t o) { return o >= shape_.extents(); });
   if (!marks_.empty()) lun_.owner().marks_appeared(lun_.shared_from_this());
 }
 
@@ -331,15 +330,18 @@ rt::task<bool> parity::clear_idle(monotonic::time_point) {
   co_return false;
 }
 
-void parity::drop_marks() {
-  for (const auto o : marks_) {
+void parity::drop_marks() { cut_off(0); }
+
+void parity::cut_off(std::uint32_t ordinal) {
+  const auto first = marks_.lower_bound(ordinal);
+  for (auto it = first; it != marks_.end(); ++it) {
     for (std::size_t m = 0; m < map_.members; ++m) {
-      const auto at = place(m, o);
+      const auto at = place(m, *it);
       const auto d = lun_.owner().find_drive(at.slot);
       if (d && d->usable()) d->intent->unset(at.extent);
     }
   }
-  marks_.clear();
+  marks_.erase(first, marks_.end());
 }
 
 void parity::for_each_marked(const std::function<void(layout::extent_place)>& visit) const {

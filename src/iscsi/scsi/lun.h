@@ -91,7 +91,7 @@ class lun : public std::enable_shared_from_this<lun> {
   // The session has ended: its commands are gone when this returns, its reservation is released.
   rt::task<void> nexus_lost(const nexus& of);
 
-  void resized();          // geometry has grown
+  void resized();          // geometry has another size
   rt::task<void> close();  // aborts what runs, waits for it; nothing touches the device afterwards
   bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }  // any thread
 

@@ -91,6 +91,15 @@ rt::task<void> close_unit(std::shared_ptr<lun> unit) {
   co_await unit->close();
 }
 
+void unit_resized(const std::shared_ptr<lun>& unit) {
+  if (unit->executor().on_this_thread())
+    unit->resized();
+  else
+    unit->executor().post([unit] {
+      if (!unit->closed()) unit->resized();
+    });
+}
+
 target::target(target_options options)
     : options_(std::move(options)), core_(std::make_shared<target_core>(options_.iqn, options_.alias)) {}
 target::~target() = default;
@@ -174,12 +183,7 @@ rt::task<status> target::set_access(std::uint16_t number, access who) {
 status target::resized(std::uint16_t number) {
   const auto unit = core_->luns.find(number);
   if (unit == nullptr) return errc::not_found;
-  if (unit->executor().on_this_thread())
-    unit->resized();
-  else
-    unit->executor().post([unit] {
-      if (!unit->closed()) unit->resized();
-    });
+  unit_resized(unit);
   return {};
 }
 

@@ -70,6 +70,8 @@ result<std::shared_ptr<lun>> make_unit(logical_unit lu, const std::string& targe
                                        std::shared_ptr<const target_ports> ports = {});
 // Nothing touches its device any more when this returns. Resumes on the device's executor.
 rt::task<void> close_unit(std::shared_ptr<lun> unit);
+// Its device has another size: initiators get a unit attention (capacity data has changed), once.
+void unit_resized(const std::shared_ptr<lun>& unit);
 
 class target {
  public:
@@ -103,7 +105,7 @@ class target {
   // Who loses the LUN: its commands have ended when this returns. Resumes its awaiter on the device's executor.
   rt::task<status> set_access(std::uint16_t number, access who);
 
-  // The device has grown: initiators get a unit attention (capacity data has changed).
+  // The device has another size: initiators get a unit attention (capacity data has changed).
   status resized(std::uint16_t number);
 
   bool published(std::uint16_t number) const;

@@ -32,6 +32,9 @@ struct context : std::enable_shared_from_this<context> {
 };
 using context_ptr = std::shared_ptr<context>;
 
+// The array's log knows operations by an id alone. Those that make no LUN go under another one, which tells their type.
+guid log_id(guid operation, VDS_ASYNC_OUTPUT_TYPE type);
+
 // What the array's drives still know of an operation whose process is gone. On the reactor.
 std::optional<sdk::operation_outcome> durable_outcome(const array::array& a, const targets& t, const guid& id);
 

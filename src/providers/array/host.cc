@@ -202,7 +202,11 @@ void host::close() {
       for (const auto& [id, lun] : published_) co_await targets_->unpublish(id);
     });
   }
-  if (jobs_) rt::block_on(reactor(), [this] { return jobs_->close(); });
+  if (jobs_)
+    rt::block_on(reactor(), [this]() -> rt::task<void> {
+      for (auto& [lun, s] : scrubs_) s.cancel.request();
+      co_await jobs_->close();
+    });
   if (array_) {
     const auto closed = rt::block_on(reactor(), [this] { return array_->close(); });
     if (!closed) log::error("closing the array: {}", closed.error());
@@ -233,15 +237,20 @@ void host::listen(std::function<void(const events&)> listener,
   iscsi_listener_ = std::move(iscsi_listener);
 }
 
-order_check host::check(const array::lun_spec& spec) const {
-  if (!known_type(spec.type)) return order_check::not_supported;
+order_check host::check_drives(const std::vector<guid>& drives) const {
   std::unordered_set<guid> seen;
-  for (const guid& id : spec.drives) {
+  for (const guid& id : drives) {
     if (!seen.insert(id).second) return order_check::invalid;
     const auto d = array_->drive(id);
     if (!d) return order_check::no_such_drive;
     if (d->state != array::drive_state::online) return order_check::drive_unusable;
   }
+  return order_check::fine;
+}
+
+order_check host::check(const array::lun_spec& spec) const {
+  if (!known_type(spec.type)) return order_check::not_supported;
+  if (const auto drives = check_drives(spec.drives); drives != order_check::fine) return drives;
   std::size_t usable = spec.drives.size();
   if (spec.drives.empty()) {
     const auto all = array_->drives();

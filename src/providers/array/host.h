@@ -45,6 +45,16 @@ struct recovery {
   std::function<void(const status&)> done;
 };
 
+// An order to extend or to shrink a LUN. The callbacks run on the array's executor.
+struct resize_order {
+  guid lun;
+  bool grow = true;
+  byte_count by;
+  std::vector<guid> drives;  // to be used first
+  array::array::change_options how;
+  std::function<void(const status&)> done;
+};
+
 // Whether a LUN could be made at all, as far as can be said before trying.
 enum class order_check : std::uint8_t {
   fine,
@@ -103,6 +113,10 @@ class host {
   // The array's background work: what runs, and how what ran has ended.
   result<std::vector<job>> jobs();
   result<job> find_job(const guid& id);  // not_found
+  // scrub.cc: reads all of a LUN on every drive and compares and repairs, as a job, whose id this is; one that runs
+  // already is joined. Cancelling: not_supported for jobs of another kind, not_found when it does not run.
+  result<guid> begin_scrub(guid lun);
+  status cancel_job(const guid& id);
 
   // All events of one change come in one call, on the array's executor, when the objects can be asked for.
   void listen(std::function<void(const events&)> listener,
@@ -145,6 +159,8 @@ class host {
   result<order_check> begin_lun(lun_order order);
   // recover.cc: follows what makes the LUN's copies equal; done() is called once, when it has ended or cannot.
   status begin_recovery(recovery what);
+  // resize.cc. Drives that could not be used, or a LUN that has failed, are refused at once: done() is not called then.
+  result<order_check> begin_resize(resize_order order);
   status delete_lun(guid lun);
   status set_mask(guid lun, std::vector<std::string> unmask);
   result<guid> add_drive(const std::string& path, byte_count create, bool force);
@@ -174,6 +190,9 @@ class host {
   // Array's executor.
   order_check check(const array::lun_spec& spec) const;
   static rt::task<void> carry_out(host& h, lun_order order, rt::gate::held held);
+  static rt::task<void> carry_out_resize(host& h, resize_order order, rt::gate::held held);
+  static rt::task<void> scrub(host& h, guid lun, rt::gate::held held);
+  order_check check_drives(const std::vector<guid>& drives) const;
   static rt::task<void> follow(host& h, recovery what, rt::gate::held held);
   rt::task<status> remove_lun(guid lun);
   iscsi::lun_persistence persistence_of(const guid& lun);
@@ -213,6 +232,11 @@ class host {
     std::uint64_t done = 0, left = 0;
   };
   std::map<guid, wipe> wipes_;  // by drive
+  struct scrubbing {
+    job shown;
+    rt::cancel_source cancel;
+  };
+  std::map<guid, scrubbing> scrubs_;  // by LUN
 
   std::unique_ptr<targets> targets_;
 

@@ -58,7 +58,8 @@ void job_book::measure(entry& e, monotonic::time_point at) {
   const double rate = static_cast<double>(moved) / span;
   e.what.bytes_per_second = static_cast<std::uint64_t>(rate);
   if (e.what.total >= e.what.done)
-    e.what.seconds_left = static_cast<std::uint64_t>(std::llround(static_cast<double>(e.what.total - e.what.done) / rate));
+    e.what.seconds_left =
+        static_cast<std::uint64_t>(std::llround(static_cast<double>(e.what.total - e.what.done) / rate));
 }
 
 std::vector<job> job_book::all() const {

@@ -75,6 +75,7 @@ void host::watch_work() {
     now.back().done = lun->work->done.n;
     now.back().total = lun->work->total.n;
   }
+  for (const auto& [lun, s] : scrubs_) now.push_back(s.shown);
   // Of deleted data the array knows only what is left to be wiped.
   for (const auto& d : array_->drives()) {
     if (d.wiping.n == 0) {
@@ -145,7 +146,8 @@ HRESULT cancel_job(const context_ptr& c, const guid& id) noexcept try {
   const auto found = c->core->find_job(id);
   if (!found) return code_of(found.error(), VDS_E_OBJECT_NOT_FOUND);
   if (found->ended) return VDS_E_CANCEL_TOO_LATE;
-  return VDS_E_NOT_SUPPORTED;  // redundancy, or the privacy of deleted data, depends on it
+  const auto cancelled = c->core->cancel_job(id);
+  return cancelled ? S_OK : code_of(cancelled.error(), VDS_E_CANCEL_TOO_LATE);
 } catch (...) {
   return hresult_from_exception();
 }

@@ -1,8 +1,11 @@
-// The LUN's COM object: IVdsLun, IVdsLun2, IVdsLunIscsi, IVdsLunNaming, IVdsLunNumber, IVdsxLun.
+// The LUN's COM object: IVdsLun, IVdsLun2, IVdsLunIscsi, IVdsLunNaming, IVdsLunNumber, IVdsxLun, IVdsxLunCheck.
+#include <vdsxarray.h>
+
 #include "com/implements.h"
 #include "providers/array/edge.h"
 #include "providers/array/iscsi_edge.h"
 #include "providers/array/recover.h"
+#include "providers/array/resize.h"
 #include "sdk/enum_object.h"
 
 namespace vds::array_provider {
@@ -11,7 +14,8 @@ namespace {
 
 constexpr std::size_t longest_name = 255;  // bytes of UTF-8, what the array keeps
 
-class lun final : public implements<IVdsLun, IVdsLun2, IVdsLunIscsi, IVdsLunNaming, IVdsLunNumber, IVdsxLun> {
+class lun final
+    : public implements<IVdsLun, IVdsLun2, IVdsLunIscsi, IVdsLunNaming, IVdsLunNumber, IVdsxLun, IVdsxLunCheck> {
  public:
   lun(context_ptr c, const guid& id) : context_(std::move(c)), id_(id) {}
 
@@ -166,20 +170,30 @@ class lun final : public implements<IVdsLun, IVdsLun2, IVdsLunIscsi, IVdsLunNami
 
   HRESULT STDMETHODCALLTYPE Recover(IVdsAsync** out) noexcept override { return recover_lun(context_, id_, out); }
 
-  // --- what the array cannot do yet
   HRESULT STDMETHODCALLTYPE Extend(ULONGLONG bytes, VDS_OBJECT_ID* drives, LONG count,
-                                   IVdsAsync** out) noexcept override try {
-    if (out) *out = nullptr;
-    std::vector<guid> ids;
-    if (!out || bytes == 0 || !read_ids(drives, count, ids)) return E_INVALIDARG;
-    return unsupported();
+                                   IVdsAsync** out) noexcept override {
+    return extend_lun(context_, id_, bytes, drives, count, out);
+  }
+  HRESULT STDMETHODCALLTYPE Shrink(ULONGLONG bytes, IVdsAsync** out) noexcept override {
+    return shrink_lun(context_, id_, bytes, out);
+  }
+  HRESULT STDMETHODCALLTYPE QueryMaxLunExtendSize(VDS_OBJECT_ID* drives, LONG count, ULONGLONG* out) noexcept override {
+    return max_extend_size(context_, id_, drives, count, out);
+  }
+
+  HRESULT STDMETHODCALLTYPE Scrub(ULONG flags, VDS_OBJECT_ID* out) noexcept override try {
+    if (!out) return E_INVALIDARG;
+    *out = GUID_NULL;
+    if (flags != 0) return E_INVALIDARG;
+    const auto begun = context_->core->begin_scrub(id_);
+    if (!begun) return gone(begun.error(), "scrubbing a LUN");
+    *out = to_com(*begun);
+    return S_OK;
   } catch (...) {
     return hresult_from_exception();
   }
-  HRESULT STDMETHODCALLTYPE Shrink(ULONGLONG bytes, IVdsAsync** out) noexcept override {
-    if (out) *out = nullptr;
-    return !out || bytes == 0 ? E_INVALIDARG : unsupported();
-  }
+
+  // --- what the array cannot do yet
   HRESULT STDMETHODCALLTYPE AddPlex(VDS_OBJECT_ID, IVdsAsync** out) noexcept override {
     if (out) *out = nullptr;
     return out ? unsupported() : E_INVALIDARG;
@@ -187,15 +201,6 @@ class lun final : public implements<IVdsLun, IVdsLun2, IVdsLunIscsi, IVdsLunNami
   HRESULT STDMETHODCALLTYPE RemovePlex(VDS_OBJECT_ID, IVdsAsync** out) noexcept override {
     if (out) *out = nullptr;
     return out ? unsupported() : E_INVALIDARG;
-  }
-  HRESULT STDMETHODCALLTYPE QueryMaxLunExtendSize(VDS_OBJECT_ID* drives, LONG count, ULONGLONG* out) noexcept override
-      try {
-    if (out) *out = 0;
-    std::vector<guid> ids;
-    if (!out || !read_ids(drives, count, ids)) return E_INVALIDARG;
-    return unsupported();
-  } catch (...) {
-    return hresult_from_exception();
   }
 
  private:

@@ -94,4 +94,81 @@ HRESULT plan_delete(const context_ptr& c, const guid& lun, VDSX_PLAN* out) noexc
   return hresult_from_exception();
 }
 
+HRESULT plan_extend(const context_ptr& c, const guid& lun, ULONGLONG bytes, VDS_OBJECT_ID* drives, LONG count,
+                    VDSX_PLAN* out) noexcept try {
+  if (!out) return E_INVALIDARG;
+  *out = {};
+  std::vector<guid> ids;
+  if (bytes == 0 || !read_ids(drives, count, ids)) return E_INVALIDARG;
+  array::lun_info now;
+  const auto plan = c->core->call([&](array::array& a) -> rt::task<result<array::lun_plan>> {
+    auto info = a.lun(lun);
+    if (!info) co_return std::move(info).error();
+    now = std::move(*info);
+    co_return a.plan_extension(lun, {bytes}, ids);
+  });
+  if (!plan && (!now.id || plan.error() == errc::closing))
+    return refused(plan.error(), "planning to extend a LUN", VDS_E_OBJECT_NOT_FOUND);
+  if (!plan) {
+    out->hrResult =
+        plan.error() == errc::too_large ? VDS_E_NOT_ENOUGH_SPACE : code_of(plan.error(), VDS_E_OBJECT_NOT_FOUND);
+    return S_OK;
+  }
+  const auto survives = static_cast<LONG>(now.survives_drive_losses);
+  std::vector<VDSX_PLAN_STEP> steps{lun_step(lun, VDSX_PA_CHANGED, survives, survives, survives)};
+  for (const auto& s : plan->drives) {
+    steps.push_back(step(s.drive, VDS_OT_DRIVE, VDSX_PA_CHANGED));
+    steps.back().ullBytesTaken = s.size.n;
+  }
+  give(steps, *out);
+  out->type = static_cast<VDS_LUN_TYPE>(plan->type);
+  out->ullSizeInBytes = plan->size.n;
+  return S_OK;
+} catch (...) {
+  return hresult_from_exception();
+}
+
+HRESULT plan_replace(const context_ptr& c, const guid& source, const guid& target, VDSX_PLAN* out) noexcept try {
+  if (!out) return E_INVALIDARG;
+  *out = {};
+  std::vector<VDSX_PLAN_STEP> steps;
+  const auto planned = c->core->call([&](array::array& a) -> rt::task<status> {
+    const auto from = a.drive(source), to = a.drive(target);
+    if (!from) co_return from.error();
+    if (!to) co_return to.error();
+    std::uint64_t moved = 0;
+    for (const auto& use : a.drive_uses(source)) {
+      moved += use.size.n;
+      const auto lun = a.lun(use.lun);
+      if (!lun) continue;
+      // Writes go to both places until the new one is complete; what was lost comes back with it.
+      const auto now = static_cast<LONG>(lun->survives_drive_losses);
+      const LONG after =
+          lun->health == array::lun_health::degraded && from->state != array::drive_state::online ? now + 1 : now;
+      steps.push_back(lun_step(use.lun, VDSX_PA_CHANGED, now, now, after));
+    }
+    for (const auto* drive : {&*from, &*to}) {
+      steps.push_back(step(drive->id, VDS_OT_DRIVE, VDSX_PA_CHANGED));
+      if (drive == &*from) {
+        steps.back().ullBytesFreed = moved;
+      } else {
+        steps.back().ullBytesTaken = moved;
+        steps.back().ullBytesToWrite = moved;
+      }
+    }
+    co_return a.may_replace(source, target);
+  });
+  if (!planned && (steps.empty() || planned.error() == errc::closing))
+    return refused(planned.error(), "planning to replace a drive", VDS_E_OBJECT_NOT_FOUND);
+  if (!planned) {
+    out->hrResult = planned.error() == errc::busy ? VDS_E_INVALID_OPERATION  // as ReplaceDrive
+                                                  : code_of(planned.error(), VDS_E_OBJECT_NOT_FOUND);
+    return S_OK;
+  }
+  give(steps, *out);
+  return S_OK;
+} catch (...) {
+  return hresult_from_exception();
+}
+
 }  // namespace vds::array_provider

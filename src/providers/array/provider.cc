@@ -298,14 +298,22 @@ std::optional<sdk::operation_outcome> durable_outcome(const array::array& a, con
     out.object_id = past->object;
     return out;
   }
-  const auto known = a.operation(id);
   using state = array::operation_outcome::state;
-  if (known.is == state::unknown) return std::nullopt;
-  out.running = known.is == state::running;
-  out.type = VDS_ASYNCOUT_CREATELUN;
-  out.object_id = known.lun;
-  if (known.failed) out.result = refused(*known.failed, "an earlier operation", VDS_E_OBJECT_NOT_FOUND);
-  return out;
+  for (const auto type : {VDS_ASYNCOUT_CREATELUN, VDS_ASYNCOUT_EXTENDLUN, VDS_ASYNCOUT_SHRINKLUN}) {
+    const auto known = a.operation(log_id(id, type));
+    if (known.is == state::unknown) continue;
+    out.running = known.is == state::running;
+    out.type = type;
+    if (type == VDS_ASYNCOUT_CREATELUN) out.object_id = known.lun;
+    if (known.failed) out.result = refused(*known.failed, "an earlier operation", VDS_E_OBJECT_NOT_FOUND);
+    return out;
+  }
+  return std::nullopt;
+}
+
+guid log_id(guid operation, VDS_ASYNC_OUTPUT_TYPE type) {
+  if (operation && type != VDS_ASYNCOUT_CREATELUN) operation.bytes[15] ^= static_cast<std::uint8_t>(type);
+  return operation;
 }
 
 com_ptr<IUnknown> make_root(context_ptr c) {

@@ -42,7 +42,17 @@ VDS_HEALTH health_of(array::lun_health h) {
 
 bool rebuilding(const array::lun_info& lun) { return lun.work && lun.work->phase == array::rebuilding_phase; }
 
-VDS_TRANSITION_STATE transition_of(const array::lun_info&) { return VDS_TS_STABLE; }
+VDS_TRANSITION_STATE transition_of(const array::lun_info& lun) {
+  switch (lun.change) {
+    case array::lun_change::none:
+      return VDS_TS_STABLE;
+    case array::lun_change::extending:
+      return VDS_TS_EXTENDING;
+    case array::lun_change::shrinking:
+      return VDS_TS_SHRINKING;
+  }
+  return VDS_TS_UNKNOWN;
+}
 
 }  // namespace
 

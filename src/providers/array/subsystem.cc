@@ -228,14 +228,13 @@ class subsystem final : public implements<IVdsSubSystem, IVdsSubSystem2, IVdsSub
   HRESULT STDMETHODCALLTYPE PlanDeleteLun(VDS_OBJECT_ID lun, VDSX_PLAN* out) noexcept override {
     return plan_delete(context_, from_com(lun), out);
   }
-  HRESULT STDMETHODCALLTYPE PlanExtendLun(VDS_OBJECT_ID, ULONGLONG, VDS_OBJECT_ID*, LONG,
+  HRESULT STDMETHODCALLTYPE PlanExtendLun(VDS_OBJECT_ID lun, ULONGLONG bytes, VDS_OBJECT_ID* drives, LONG count,
                                           VDSX_PLAN* out) noexcept override {
-    if (out) *out = {};
-    return out ? VDS_E_NOT_SUPPORTED : E_INVALIDARG;
+    return plan_extend(context_, from_com(lun), bytes, drives, count, out);
   }
-  HRESULT STDMETHODCALLTYPE PlanReplaceDrive(VDS_OBJECT_ID, VDS_OBJECT_ID, VDSX_PLAN* out) noexcept override {
-    if (out) *out = {};
-    return out ? VDS_E_NOT_SUPPORTED : E_INVALIDARG;
+  HRESULT STDMETHODCALLTYPE PlanReplaceDrive(VDS_OBJECT_ID source, VDS_OBJECT_ID target,
+                                             VDSX_PLAN* out) noexcept override {
+    return plan_replace(context_, from_com(source), from_com(target), out);
   }
 
   // IVdsxDriveAdmin

@@ -306,6 +306,10 @@ void targets::publish(const array::lun_info& lun, io::block_device& device, iscs
   units_.emplace(lun.id, std::move(u));
 }
 
+void targets::resized(const guid& lun) {
+  if (const auto at = units_.find(lun); at != units_.end()) iscsi::unit_resized(at->second.lun);
+}
+
 rt::task<void> targets::unpublish(guid lun) {
   auto gone = units_.extract(lun);
   if (gone.empty()) co_return;

@@ -73,6 +73,7 @@ class targets {
   // LUNs, as they come and go; the host sees to it that a LUN is in one such call at a time. publish() is repeatable.
   void publish(const array::lun_info& lun, io::block_device& device, iscsi::lun_persistence persistence);
   rt::task<void> unpublish(guid lun);
+  void resized(const guid& lun);  // its device has another size: initiators are told
   rt::task<status> set_access(guid lun, iscsi::access who);
   // Of a LUN that has been deleted: forgets with whom it was associated.
   rt::task<void> forget_lun(guid lun);
