@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Drives and the box they are in: found, named, failed, replaced, while initiators go on."""
 import os
-import signal
 import subprocess
 
 import harness
@@ -75,9 +74,7 @@ class a_drive_that_is_declared_failed(harness.Scene):
         told = [e["event"] for e in s.vds("events", "--since", "0")]
         self.assertIn("subsystem_modify", told)
         # It is never believed again, whatever happens to the array.
-        array = s.array_pid()
-        os.kill(array, signal.SIGKILL)
-        harness.until(lambda: (p := s.provider())["pid"] != array and p["state"] == "ready", "a new array process")
+        s.kill_provider()
         for b in books:
             b.goes_on()
             self.assertEqual(b.stop()["errors"], 0)
@@ -111,11 +108,6 @@ class losing_a_drive(harness.Scene):
                        check=True, timeout=120, stdout=subprocess.DEVNULL)
         self.assertEqual(back.read_bytes(), image.read_bytes())
 
-    def kill_the_array(self, s):
-        array = s.array_pid()
-        os.kill(array, signal.SIGKILL)
-        harness.until(lambda: (p := s.provider())["pid"] != array and p["state"] == "ready", "a new array process")
-
     def test_brings_the_hot_spare_in_and_then_another_may_go(self):
         for kind in ("mirror", "parity"):
             with self.subTest(kind):
@@ -126,7 +118,7 @@ class losing_a_drive(harness.Scene):
                 self.assertNotIn(spare, lun["drives"])
                 image = self.write(lun)
                 s.vds("drive", "fail", lun["drives"][0], "--yes")
-                self.kill_the_array(s)
+                s.kill_provider()
                 harness.until(lambda: s.vds("lun", "show", lun["id"])["health"] == "healthy", "the spare in its place")
                 now = s.vds("lun", "show", lun["id"])
                 self.assertIn(spare, now["drives"])
@@ -144,7 +136,7 @@ class losing_a_drive(harness.Scene):
         self.assertIn("VDS_E_INVALID_OPERATION", refused.err)
         initiator = harness.Ledger(self, lun["iscsi_url"])
         s.vds("drive", "replace", old, new)
-        self.kill_the_array(s)
+        s.kill_provider()
         harness.until(lambda: old not in s.vds("lun", "show", lun["id"])["drives"], "everything on the new drive")
         initiator.goes_on()
         self.assertIn(new, s.vds("lun", "show", lun["id"])["drives"])
@@ -169,9 +161,7 @@ class recovering(harness.Scene):
         lun = s.create("128M", "--type", "mirror")
         initiator = harness.Ledger(self, lun["iscsi_url"])
         for _ in range(2):
-            array = s.array_pid()
-            os.kill(array, signal.SIGKILL)
-            harness.until(lambda: (p := s.provider())["pid"] != array and p["state"] == "ready", "a new array process")
+            s.kill_provider()
             self.assertEqual(s.vds("lun", "recover", lun["id"])["health"], "healthy")
             initiator.goes_on()
         self.assertEqual(initiator.stop()["errors"], 0)

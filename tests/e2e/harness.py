@@ -238,6 +238,12 @@ class Service:
     def array_pid(self):
         return until(lambda: (self.provider() or {}).get("pid"), "the array's process")
 
+    def kill_provider(self, id=ARRAY_PROVIDER):
+        """kill -9; back when its next life is ready. Calls in between may be refused."""
+        before = until(lambda: (self.provider(id) or {}).get("pid"), "the provider's process")
+        os.kill(before, signal.SIGKILL)
+        until(lambda: (p := self.provider(id))["state"] == "ready" and p["pid"] != before, "the provider's next life")
+
     def subsystem(self, provider=ARRAY_PROVIDER):
         return until(lambda: next((s["id"] for s in self.vds("subsystem", "list") if s["provider"] == provider), None),
                      f"a subsystem of provider {provider}")

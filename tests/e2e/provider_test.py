@@ -1,7 +1,5 @@
 #!/usr/bin/env python3
 """The example provider, written with the provider SDK, behind a service: registered, killed, told wrong things."""
-import os
-import signal
 from pathlib import Path
 
 import harness
@@ -29,9 +27,7 @@ class a_provider_of_directories(harness.Scene):
         self.assertEqual(full.status, 1)
         self.assertIn("VDS_E_NOT_ENOUGH_SPACE", full.err)
 
-        before = self.provider()["pid"]
-        os.kill(before, signal.SIGKILL)
-        harness.until(lambda: (p := self.provider())["state"] == "ready" and p["pid"] != before, "the provider's next life")
+        self.s.kill_provider(self.provider()["id"])
         self.assertEqual(self.provider()["restarts"], 1)
         self.assertEqual([l["id"] for l in self.s.vds("lun", "list")], [lun["id"]])
         self.s.vds("lun", "delete", lun["id"], "--yes")
@@ -46,7 +42,7 @@ class a_provider_of_directories(harness.Scene):
         self.register(f"{self.folder}/a:4G")
         for size in ("64M", "256M", "512M"):
             op = self.s.vds("lun", "create", "--size", size, "--no-wait")
-            os.kill(self.provider()["pid"], signal.SIGKILL)
+            self.s.kill_provider(self.provider()["id"])
             ended = self.s.vds("op", "wait", op["id"], check=False)
             luns = self.s.vds("lun", "list")
             files = sorted(f.name for f in (self.folder / "a").iterdir())

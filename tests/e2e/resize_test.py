@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """LUNs are extended, shrunk and scrubbed while initiators go on."""
 import os
-import signal
 import subprocess
 
 import harness
@@ -14,11 +13,6 @@ class a_lun_in_use(harness.Scene):
         """The size that an initiator is told."""
         text = self.run_program("iscsi-readcapacity16", lun["iscsi_url"]).out
         return int(next(l for l in text.splitlines() if l.startswith("Total size")).split(":")[1])
-
-    def kill_the_array(self, s):
-        array = s.array_pid()
-        os.kill(array, signal.SIGKILL)
-        harness.until(lambda: (p := s.provider())["pid"] != array and p["state"] == "ready", "a new array process")
 
     def test_becomes_larger_and_smaller_and_no_initiator_minds(self):
         for kind in ("mirror", "parity", "stripe"):
@@ -37,7 +31,7 @@ class a_lun_in_use(harness.Scene):
                 self.assertEqual(self.seen(lun), 164 * MIB)
                 initiator.goes_on()
                 self.assertGreater(initiator.last()["attentions"], 0, "it was not told that the capacity has changed")
-                self.kill_the_array(s)
+                s.kill_provider()
                 self.assertEqual(s.vds("lun", "show", lun["id"])["size_bytes"], 164 * MIB)
                 smaller = s.vds("lun", "shrink", lun["id"], "--by", "120M", "--yes")
                 self.assertEqual(smaller["size_bytes"], 44 * MIB)
@@ -65,7 +59,7 @@ class a_lun_in_use(harness.Scene):
         size = 64 * MIB
         for _ in range(4):
             op = s.vds("lun", "extend", lun["id"], "--by", "16M", "--no-wait")
-            self.kill_the_array(s)
+            s.kill_provider()
             ended = s.vds("op", "wait", op["id"], check=False)
             now = s.vds("lun", "show", lun["id"])["size_bytes"]
             if ended.status == 0:

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """What initiators ask of a LUN of the array outlives the array's process: reservations, saved mode pages; and libiscsi's whole suite on LUNs of several types."""
-import os
 import shutil
-import signal
 import subprocess
 import unittest
 
@@ -35,9 +33,7 @@ class what_a_lun_keeps(harness.Scene):
         return self.scsi(who, "2a000000000000000100", out="55" * 512)[0]
 
     def kill_the_array(self):
-        before = self.s.array_pid()
-        os.kill(before, signal.SIGKILL)
-        harness.until(lambda: self.s.array_pid() != before and (self.s.provider() or {}).get("state") == "ready", "another array")
+        self.s.kill_provider()
         harness.until(lambda: subprocess.run(["iscsi-inq", self.lun["iscsi_url"]], capture_output=True, check=False).returncode == 0, "its portal")
 
     def test_reservations_with_aptpl_survive_kill_9_and_others_do_not(self):

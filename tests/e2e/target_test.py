@@ -119,7 +119,7 @@ class a_target(harness.Scene):
         self.s.vds("target", "associate", "data", first["id"], other["id"])
         self.assertEqual(self.discovered(self.at), {first["iscsi_name"]})
         self.assertEqual(self.discovered(more), {first["iscsi_name"], other["iscsi_name"]})
-        os.kill(self.s.array_pid(), signal.SIGKILL)
+        self.s.kill_provider()
         harness.until(lambda: self.reads(there), "the array is back, with its portals")
         self.assertEqual(self.s.vds("portal", "remove", more, "--yes", check=False).status, 1)
         self.s.vds("portal", "status", more, "offline")
