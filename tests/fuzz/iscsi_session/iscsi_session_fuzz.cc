@@ -39,16 +39,21 @@ class play {
       p->take_answers(true);
       p->cork(false);
     }
+    settle(stage_.ex);
+    for (auto& p : peers_) {
+      if (!p) continue;
+      p->hear();
+      // Not even data that never came holds up a ping or an abort. A logout may come first.
+      if (p->honest() && !p->has_left() && p->open_requests() != 0 && !p->lost())
+        broken("a ping or a task management function was never answered");
+    }
     // Whose data is owed may hold up the others': all of it comes first.
     for (int rounds = 0; rounds < 3; ++rounds)
       for (auto& p : peers_)
         if (p && !p->gone()) p->feed_everything();
     for (auto& p : peers_) {
       if (!p) continue;
-      p->resync();
-      settle(stage_.ex);
-      p->hear();
-      if (p->faithful() && !others_managed_ && !p->gone() && p->open_commands() != 0)
+      if (p->faithful() && !ended_by_others_ && !p->lost() && p->open_commands() != 0)
         broken("a command was never answered");
     }
     for (auto& p : peers_) p.reset();
@@ -98,7 +103,7 @@ class play {
       case action::data:
         return p->data(s);
       case action::manage:
-        others_managed_ = true;  // a reset ends the commands of all
+        ended_by_others_ = true;  // a reset ends the commands of all
         return p->manage(s);
       case action::ping:
         return p->ping(s);
@@ -107,12 +112,12 @@ class play {
       case action::logout:
         return p->logout(s);
       case action::cdb:
-        others_managed_ = true;  // PREEMPT AND ABORT and CLEAR, too
+        ended_by_others_ = true;  // PREEMPT AND ABORT and CLEAR, too
         return p->cdb(s);
       case action::raw:
         return p->raw(s);
       case action::other:
-        others_managed_ = true;
+        ended_by_others_ = true;
         return p->other(s);
       case action::resync:
         return p->resync();
@@ -131,7 +136,7 @@ class play {
   const agreement terms_;
   std::array<std::unique_ptr<peer>, 3> peers_;
   std::size_t now_ = 0;
-  bool others_managed_ = false;
+  bool ended_by_others_ = false;
 };
 
 // Whoever comes next is served.

@@ -277,6 +277,7 @@ void peer::manage(const step& s) {
   t.referenced_tag = t.task_tag - 1 - s.b;
   t.cmd_sn = take_cmd_sn(true);
   t.exp_stat_sn = exp_stat_sn_;
+  requests_.insert(t.task_tag);
   emit(generic(t), {}, s);
 }
 
@@ -287,6 +288,7 @@ void peer::ping(const step& s) {
   n.task_tag = answers ? no_tag : tag_++;
   n.transfer_tag = answers ? ping_tag_ : no_tag;
   n.cmd_sn = take_cmd_sn(immediate || answers);
+  if (!answers) requests_.insert(n.task_tag);
   n.exp_stat_sn = exp_stat_sn_;
   emit(generic(n), bytes(s.a), s);
 }
@@ -342,6 +344,11 @@ void peer::resync() {
   settle(ex_);
   hear();
   cmd_sn_ = exp_cmd_sn_;
+}
+
+bool peer::lost() {
+  resync();
+  return closed_;
 }
 
 int peer::run(std::uint16_t lun, const std::vector<int>& what, bytes out, std::uint32_t in) {

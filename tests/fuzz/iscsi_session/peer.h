@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,10 +53,15 @@ class peer {
   void hear();  // what has come: checked, and remembered
 
   bool gone() const noexcept { return closed_; }
+  bool has_left() const noexcept { return left_; }
+  bool lost();  // asks; true if the target has closed the connection
   // Whether every command that was sent must be answered as long as the connection lives.
-  bool faithful() const noexcept { return !loose_ && !managed_ && !left_ && logged_in_; }
+  bool faithful() const noexcept { return honest() && !managed_ && !left_; }
+  bool honest() const noexcept { return !loose_ && logged_in_; }
   void feed_everything();  // Data-Out for all that is owed
   std::size_t open_commands() const noexcept { return open_.size(); }
+  // Pings and task management: answered without anything more from us.
+  std::size_t open_requests() const noexcept { return requests_.size(); }
   // For an initiator that means well: the status of a command, -1 if it never came.
   int run(std::uint16_t lun, const std::vector<int>& cdb, bytes out = {}, std::uint32_t in = 0);
   const bytes& received() const noexcept { return received_; }  // data-in of the command before
@@ -95,6 +101,7 @@ class peer {
   std::string login_text_;
   std::deque<owed> owed_;
   std::map<std::uint32_t, asked> open_;
+  std::set<std::uint32_t> requests_;
   int last_status_ = -1;
   std::uint32_t last_answered_ = no_tag;
   bytes received_;

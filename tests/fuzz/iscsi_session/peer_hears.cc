@@ -1,6 +1,7 @@
 // What an initiator hears, and its login, which depends on that.
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "base/checksum.h"
 #include "chap_response.h"
@@ -85,13 +86,15 @@ bool peer::log_in(const identity& who) {
 void peer::hear() {
   if (!takes_ || closed_) return;
   std::byte some[16384];
-  for (;;) {
+  for (bool settled = false, quiet = false; !settled;) {
     const std::size_t n = stream_->take_what_is_there(some);
     inbox_.insert(inbox_.end(), some, some + n);
-    if (n < sizeof some) {
-      settle(ex_);  // who waited for room goes on
-      if (n == 0) break;
+    if (n != 0) {
+      quiet = false;
+      continue;
     }
+    settle(ex_);  // who waited for room goes on
+    settled = std::exchange(quiet, true);
   }
   std::size_t at = 0;
   for (;;) {
@@ -151,6 +154,8 @@ void peer::check(const bhs& h, const bytes& data) {
       if (!data.empty() && (data.size() < 2 || data.size() != 2u + load<be16>(data.data())))
         broken("sense data of another length than it says");
       if (r.status == 2 && data.empty()) broken("CHECK CONDITION without sense data");
+      if (!loose_ && data.size() > 15 && (data[14] == std::byte{0x4b} || data[14] == std::byte{0x47}))
+        broken("data that came as agreed was refused");
       last_status_ = r.status, last_answered_ = r.task_tag;
       return on_command_answer(r.task_tag);
     }
@@ -176,6 +181,7 @@ void peer::check(const bhs& h, const bytes& data) {
       return;
     }
     case opcode::nop_in:
+      requests_.erase(numbers.task_tag);
       if (numbers.task_tag == no_tag) ping_tag_ = numbers.transfer_tag;
       return;
     case opcode::text_response:
@@ -186,9 +192,12 @@ void peer::check(const bhs& h, const bytes& data) {
       bhs about;
       std::memcpy(&about, data.data(), sizeof about);
       if (about.op() == opcode::scsi_command) open_.erase(about.task_tag);
+      requests_.erase(about.task_tag);
       return;
     }
     case opcode::task_management_response:
+      requests_.erase(h.task_tag);
+      return;
     case opcode::logout_response:
     case opcode::async_message:
       return;
