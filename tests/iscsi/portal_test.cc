@@ -93,6 +93,19 @@ TEST_F(portals, discovery_shows_every_portal_of_the_target_the_one_that_was_take
             text({"TargetName=" + test_iqn, "TargetAddress=10.0.1.1:3260,2", "TargetAddress=10.0.0.1:3260,1"}));
 }
 
+TEST_F(portals, a_loopback_address_is_told_only_to_those_who_came_by_one) {
+  const guid inside{{3}};
+  auto l = std::make_unique<io::memory_listener>(ex, "127.0.0.1:3260");
+  listeners[inside] = l.get();
+  std::vector<portal> more;
+  more.push_back({ex, std::move(l), inside});
+  server->add_portal(std::move(more));
+  t.set_groups({{1, {first, inside}}, {2, {second}}});
+  ex.run_ready();
+  EXPECT_EQ(discover(first).find("127."), std::string::npos);
+  EXPECT_NE(discover(inside).find("TargetAddress=127.0.0.1:3260,1"), std::string::npos);
+}
+
 TEST_F(portals, taking_a_portal_from_a_group_ends_the_sessions_that_came_by_it) {
   auto a = connect(first), b = connect(second);
   EXPECT_EQ(log_in(*a), 0);
