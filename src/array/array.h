@@ -69,6 +69,11 @@ class array {
   // As if it had failed by itself: recorded on the others before this returns, never read from again. Failed already:
   // nothing happens. busy: it is the last that works; unavailable: it is not one that works or failed.
   rt::task<status> fail_drive(guid drive);
+  // A drive that was left behind (stale) is used again: it joins anew, under an id of its own, and what LUNs have lost
+  // with it is rebuilt there, from the others, also over restarts; the record of the old one goes when nothing is on it
+  // any more. busy: a LUN has failed, and what the drive holds may be all that is left of it; unavailable: it is not
+  // stale.
+  rt::task<result<drive_info>> rejoin_drive(guid drive);
   std::vector<drive_info> drives() const;
   result<drive_info> drive(const guid& id) const;
   std::vector<drive_info::use> drive_uses(const guid& id) const;  // which LUNs are on it; nil: none known

@@ -198,6 +198,43 @@ rt::task<status> array::impl::declare_failed(guid id) {
   co_return co_await fail_drive(now->slot, failure(errc::unavailable, "somebody declared it failed"));
 }
 
+rt::task<result<drive_info>> array::rejoin_drive(guid drive) { return impl_->rejoin_drive(drive); }
+
+rt::task<result<drive_info>> array::impl::rejoin_drive(guid id) {
+  const auto self = shared_from_this();
+  if (closing_) co_return errc::closing;
+  const auto turn = co_await drives_change_.take();
+  const auto now = drive(id);
+  if (!now) co_return now.error();
+  const auto here = parked_.find(id);
+  if (here == parked_.end())
+    co_return failure(errc::unavailable, fmt::format("the drive is {}: only one that was left behind and is here "
+                                                     "again can be used again",
+                                                     to_string(now->state)));
+  for (const auto& use : uses(id)) {
+    const auto lun = luns_.find(use.lun);
+    if (lun != luns_.end() && lun->second.device->health() == lun_health::failed)
+      co_return failure(errc::busy, fmt::format("LUN {} has failed, and what the drive holds may be all that is left "
+                                                "of it: recover or delete it first",
+                                                to_string(use.lun)));
+  }
+  const bool spare = is_spare(id);
+  add_options options;
+  options.sparse = journal_->config().drives.at(now->slot).sparse;
+  auto device = std::move(here->second.device);
+  parked_.erase(here);
+  auto joined = co_await join(std::move(device), options, false);
+  if (!joined) co_return std::move(joined).error().in("using again drive", to_string(id));
+  // What is lost moves there; until this is durable, somebody can order the same by hand.
+  std::vector<array::setting_change> change;
+  change.push_back(replacing_order(id, joined->id));
+  VDS_CO_RETURN_IF_FAILED(co_await write_settings(std::move(change), {}));
+  if (spare) VDS_CO_RETURN_IF_FAILED(co_await change_spares(joined->id, true));
+  raise(array_event::kind::drive_modified, id);
+  rebuild_later();
+  co_return drive(joined->id);
+}
+
 rt::task<status> array::impl::remove_drive(guid id) {
   const auto self = shared_from_this();
   if (closing_) co_return errc::closing;

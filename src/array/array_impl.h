@@ -45,6 +45,7 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   rt::task<result<drive_info>> add_drive(std::unique_ptr<io::block_device> device, add_options options);
   rt::task<status> remove_drive(guid id);
   rt::task<status> declare_failed(guid id);
+  rt::task<result<drive_info>> rejoin_drive(guid id);
   std::vector<drive_info> drives() const;
   result<drive_info> drive(const guid& id) const;
   std::vector<drive_info::use> uses(const guid& id) const;
@@ -76,6 +77,8 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   rt::task<status> set_spare(guid drive, bool on);
   rt::task<status> replace_drive(guid source, guid target);
   status may_replace(const guid& source, const guid& target) const;
+  static array::setting_change replacing_order(const guid& source, const guid& target);
+  rt::task<status> change_spares(const guid& drive, bool on);
   rt::task<status> recover_lun(guid lun, progress_callback report, rt::cancel_token cancel);
   bool is_spare(const guid& drive) const;
 

@@ -72,6 +72,15 @@ rt::task<status> array::impl::set_spare(guid drive, bool on) {
     if (has_luns(*record))
       co_return failure(errc::busy, fmt::format("LUNs are on drive {}: it cannot be a hot spare", to_string(drive)));
   }
+  auto s = co_await change_spares(drive, on);
+  if (!s) co_return s;
+  raise(array_event::kind::drive_modified, drive);
+  space_changed();
+  rebuild_later();
+  co_return s;
+}
+
+rt::task<status> array::impl::change_spares(const guid& drive, bool on) {
   bytes all;
   if (const auto it = journal_->config().settings.find(spares_setting); it != journal_->config().settings.end())
     all = it->second;
@@ -87,12 +96,7 @@ rt::task<status> array::impl::set_spare(guid drive, bool on) {
   }
   std::vector<array::setting_change> change;
   change.push_back({std::string(spares_setting), all.empty() ? std::nullopt : std::optional<bytes>(std::move(all))});
-  auto s = co_await write_settings(std::move(change), {});
-  if (!s) co_return s;
-  raise(array_event::kind::drive_modified, drive);
-  space_changed();
-  rebuild_later();
-  co_return s;
+  return write_settings(std::move(change), {});
 }
 
 status array::impl::may_replace(const guid& source, const guid& target) const {
@@ -118,11 +122,15 @@ rt::task<status> array::impl::replace_drive(guid source, guid target) {
   const auto turn = co_await drives_change_.take();
   VDS_CO_RETURN_IF_FAILED(may_replace(source, target));
   std::vector<array::setting_change> change;
-  const auto* raw = reinterpret_cast<const std::byte*>(target.bytes.data());
-  change.push_back({std::string(replacing_prefix) + to_string(source), bytes(raw, raw + 16)});
+  change.push_back(replacing_order(source, target));
   auto s = co_await write_settings(std::move(change), {});
   if (s) rebuild_later();
   co_return s;
+}
+
+array::setting_change array::impl::replacing_order(const guid& source, const guid& target) {
+  const auto* raw = reinterpret_cast<const std::byte*>(target.bytes.data());
+  return {std::string(replacing_prefix) + to_string(source), bytes(raw, raw + 16)};
 }
 
 rt::task<status> array::impl::recover_lun(guid lun, progress_callback report, rt::cancel_token cancel) {
@@ -233,9 +241,11 @@ rt::task<status> array::impl::move_some(std::shared_ptr<engine::lun_device> devi
   if (!target)
     co_return failure(errc::no_space, "no drive has room for what is lost, and no other part of the LUN on it");
   auto& group = *device->groups()[from.group];
-  if (layout::parity_of(device->record().type) != 0) VDS_CO_RETURN_IF_FAILED(co_await need_stripe_journal(*target));
-  if (space_.clean(*target) == 0) {
-    if (space_.dirty(*target) == 0) co_return failure(errc::no_space, "the drive that takes the copy is full");
+  const bool parity = layout::parity_of(device->record().type) != 0;
+  const std::uint64_t needs = 1 + (parity ? journal_extents(*target) : 0);
+  if (space_.clean(*target) < needs) {
+    if (space_.clean(*target) + space_.dirty(*target) < needs)
+      co_return failure(errc::no_space, "the drive that takes the copy is full");
     ++space_waiters_;
     wipe_later(*target);
     const auto changed = space_event_;
@@ -243,6 +253,7 @@ rt::task<status> array::impl::move_some(std::shared_ptr<engine::lun_device> devi
     --space_waiters_;
     co_return status();  // look again
   }
+  if (parity) VDS_CO_RETURN_IF_FAILED(co_await need_stripe_journal(*target));
   const std::uint64_t most = std::max<std::uint64_t>(1, batch_bytes / extent_bytes());
   const auto count = static_cast<std::uint32_t>(std::min({std::uint64_t{from.run.count}, most, space_.clean(*target)}));
   const auto taken = space_.take(*target, count);
@@ -411,13 +422,19 @@ rt::task<void> array::impl::replace_all() {
     status s = failure(errc::not_found, "one of the drives is gone");
     const auto* from = source ? journal_->config().drive_by_id(*source) : nullptr;
     const auto* to = journal_->config().drive_by_id(target);
-    if (from != nullptr && to != nullptr) s = co_await move_all(from->slot, to->slot);
+    const auto slot = from != nullptr ? from->slot : engine::no_slot;
+    if (from != nullptr && to != nullptr) s = co_await move_all(slot, to->slot);
     if (stopped()) co_return;
     if (!s) log::warn("replacing drive {}: {}", key.substr(replacing_prefix.size()), s.error());
     std::vector<array::setting_change> done;
     done.push_back({key, std::nullopt});
     (void)co_await write_settings(std::move(done), {});
     if (source) raise(array_event::kind::drive_modified, *source);
+    // Of a drive that is not here any more nothing is left to be told.
+    if (s && !journal_->find(slot) && !parked_.contains(*source)) {
+      const auto removed = co_await remove_drive(*source);
+      if (!removed) log::warn("forgetting drive {}: {}", *source, removed.error());
+    }
   }
 }
 

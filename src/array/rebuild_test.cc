@@ -149,5 +149,55 @@ TEST(rebuild, a_limit_is_kept) {
   EXPECT_TRUE(r.array->drive_uses(r.drive_id(0)).empty());
 }
 
+TEST(rebuild, a_drive_that_was_away_is_used_again_and_holds_everything_afterwards) {
+  for (const auto& k : redundant) {
+    SCOPED_TRACE(to_string(k.type));
+    rig r(k.drives, 8 << 20);
+    ASSERT_TRUE(r.boot());
+    auto lun = make(r, k, 1 << 20);
+    ASSERT_TRUE(r.fill(lun->id, 3));
+    const auto survived = r.array->lun(lun->id)->survives_drive_losses;
+    r.drives[0]->vanish();
+    ASSERT_TRUE(r.fill(lun->id, 4));
+    ASSERT_TRUE(r.shut_down());
+    ASSERT_TRUE(r.boot());
+    const guid old = r.drive_id(0);
+    EXPECT_EQ(r.state(0), drive_state::stale);
+    EXPECT_EQ(r.array->lun(lun->id)->health, lun_health::degraded);
+    const auto joined = r.ex.run(r.array->rejoin_drive(old));
+    ASSERT_TRUE(joined) << joined.error().message();
+    r.ex.run();
+    EXPECT_EQ(r.array->lun(lun->id)->health, lun_health::healthy);
+    EXPECT_EQ(r.array->lun(lun->id)->survives_drive_losses, survived);
+    EXPECT_EQ(r.array->drive(old).error().code(), errc::not_found);
+    EXPECT_EQ(r.drive_id(0), joined->id);
+    EXPECT_TRUE(uses(r, lun->id, 0));
+    r.drives[1]->vanish();
+    EXPECT_TRUE(r.holds(lun->id, 4));
+  }
+}
+
+TEST(rebuild, a_drive_is_not_overwritten_while_it_may_hold_the_last_copy) {
+  rig r(3, 8 << 20);
+  ASSERT_TRUE(r.boot());
+  auto lun = make(r, {lun_type::mirror, 2}, 1 << 20);
+  auto flat = make(r, {lun_type::simple, 1}, 1 << 20);
+  ASSERT_TRUE(r.fill(flat->id, 5));
+  const guid old = r.drive_id(0);
+  EXPECT_EQ(r.ex.run(r.array->rejoin_drive(old)).error().code(), errc::unavailable);  // it works
+  EXPECT_EQ(r.ex.run(r.array->rejoin_drive(guid{{9}})).error().code(), errc::not_found);
+  ASSERT_TRUE(r.shut_down());
+  ASSERT_TRUE(r.boot({1, 2}));
+  ASSERT_TRUE(r.fill(lun->id, 6));
+  EXPECT_EQ(r.ex.run(r.array->rejoin_drive(old)).error().code(), errc::unavailable);  // it is not here
+  ASSERT_TRUE(r.ex.run(r.array->add_drive(r.open(0), {})));
+  EXPECT_EQ(r.ex.run(r.array->rejoin_drive(old)).error().code(), errc::busy);
+  ASSERT_TRUE(r.ex.run(r.array->delete_lun(flat->id)));
+  ASSERT_TRUE(r.ex.run(r.array->rejoin_drive(old)));
+  r.ex.run();
+  EXPECT_EQ(r.array->lun(lun->id)->health, lun_health::healthy);
+  EXPECT_TRUE(r.holds(lun->id, 6));
+}
+
 }  // namespace
 }  // namespace vds::array::testing

@@ -1,7 +1,7 @@
-// The power goes while a hot spare takes over or a drive is replaced, at one request after the other, with writes under
-// way. Afterwards the array finishes what it had begun; each sector is old or new, reads do not alternate, no extent is
-// lost or owned twice, and one drive more may go. VDS_CRASH_SEEDS=n: n seeds instead of one; they
-// choose which unflushed sectors survive.
+// The power goes while a hot spare takes over, a drive is replaced or used again, at one request after the other, with
+// writes under way. Afterwards the array finishes what it had begun; each sector is old or new, reads do not alternate,
+// no extent is lost or owned twice, and one drive more may go. VDS_CRASH_SEEDS=n: n seeds instead of one; they choose
+// which unflushed sectors survive.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -45,6 +45,16 @@ void free_space_is_empty(rig& r) {
   }
 }
 
+rt::task<void> write_all(rig& r, const guid& lun, const std::vector<std::byte>& data, bool& acknowledged) {
+  bool fine = true;
+  for (std::size_t from = 0; from < data.size() && fine; from += 20480) {
+    const auto part = std::span(data).subspan(from, std::min<std::size_t>(20480, data.size() - from));
+    fine = (co_await r.array->device(lun)->write(lba{from / 512}, io::const_buffer(part), io::durability::fua))
+               .has_value();
+  }
+  acknowledged = fine;
+}
+
 void cut_everywhere(const kind& k, bool replace, std::uint64_t seed) {
   int cuts = 0;
   for (std::uint64_t at = 1;; ++at) {
@@ -78,16 +88,7 @@ void cut_everywhere(const kind& k, bool replace, std::uint64_t seed) {
       }(r, k.drives, ordered));
     else
       r.drives[0]->vanish();
-    // A write of everything, in pieces, while it goes on.
-    rt::start([](rig& g, const guid& which, const std::vector<std::byte>& data, bool& done) -> rt::task<void> {
-      bool fine = true;
-      for (std::size_t from = 0; from < data.size() && fine; from += 20480) {
-        const auto part = std::span(data).subspan(from, std::min<std::size_t>(20480, data.size() - from));
-        fine = (co_await g.array->device(which)->write(lba{from / 512}, io::const_buffer(part), io::durability::fua))
-                   .has_value();
-      }
-      done = fine;
-    }(r, id, after, acknowledged));
+    rt::start(write_all(r, id, after, acknowledged));  // while it goes on
     r.ex.run();
     const bool over = !cut;
     if (over) {
@@ -144,22 +145,96 @@ void cut_everywhere(const kind& k, bool replace, std::uint64_t seed) {
   EXPECT_GT(cuts, 20);
 }
 
-void all_seeds(const kind& k, bool replace) {
+// The same while a drive that was away is used again.
+void cut_while_rejoining(const kind& k, std::uint64_t seed) {
+  int cuts = 0;
+  for (std::uint64_t at = 1;; ++at) {
+    SCOPED_TRACE(std::string(to_string(k.type)) + ", rejoining, cut at request " + std::to_string(at));
+    rig r(k.drives, 4 << 20, seed * 10'000 + at);
+    ASSERT_TRUE(r.boot());
+    auto lun = make(r, k, 1 << 18);
+    ASSERT_TRUE(lun && r.fill(lun->id, 0));
+    const guid id = lun->id;
+    const guid old = r.drive_id(0);
+    r.drives[0]->vanish();
+    ASSERT_TRUE(r.fill(id, 1) && r.shut_down() && r.boot());
+    ASSERT_EQ(r.state(0), drive_state::stale);
+    const auto before = *r.read_all(id);
+    const auto after = r.pattern(id, 2);
+    std::uint64_t requests = 0;
+    bool cut = false, wrote = false, joined = false;
+    for (auto& d : r.drives) {
+      d->set_rule([&](const io::faulty_device::call&) {
+        if (++requests == at) {
+          cut = true;
+          for (auto& other : r.drives) other->power_cut();
+        }
+        return io::fault::none;
+      });
+    }
+    rt::start([](rig& g, guid drive, bool& done) -> rt::task<void> {
+      const auto answer = co_await g.array->rejoin_drive(drive);
+      done = answer.has_value();
+    }(r, old, joined));
+    rt::start(write_all(r, id, after, wrote));
+    r.ex.run();
+    const bool over = !cut;
+    if (over) {
+      EXPECT_TRUE(wrote && joined);
+      for (auto& d : r.drives) d->power_cut();
+    }
+    r.end();
+    const auto booted = r.boot();
+    ASSERT_TRUE(booted) << booted.error().message();
+    const auto first = r.read_all(id);
+    ASSERT_TRUE(first) << first.error().message();
+    for (std::size_t s = 0; s < first->size(); s += 512) {
+      const auto same = [&](const std::vector<std::byte>& as) { return std::memcmp(&as[s], &(*first)[s], 512) == 0; };
+      ASSERT_TRUE(same(after) || (same(before) && !wrote)) << "sector " << s / 512;
+    }
+    r.ex.run();
+    const auto second = r.read_all(id);
+    ASSERT_TRUE(second && *second == *first) << "reads alternate";
+    check_extents(*r.array, r.extent_bytes);
+    const auto health = r.array->lun(id)->health;
+    ASSERT_TRUE(health == lun_health::healthy || (health == lun_health::degraded && !joined));
+    if (health == lun_health::healthy) r.drives[1 + at % (k.drives - 1)]->vanish();
+    const auto third = r.read_all(id);
+    ASSERT_TRUE(third && *third == *first) << "the redundancy held something else";
+    for (auto& d : r.drives) d->power_cut();
+    r.end();
+    ++cuts;
+    if (::testing::Test::HasFatalFailure() || ::testing::Test::HasNonfatalFailure()) return;
+    if (over) break;
+  }
+  EXPECT_GT(cuts, 20);
+}
+
+enum class what { takeover, replacement, rejoining };
+
+void all_seeds(const kind& k, what happens) {
   const char* text = std::getenv("VDS_CRASH_SEEDS");
   const int seeds = text != nullptr ? std::atoi(text) : 1;
   for (int seed = 1; seed <= seeds && !::testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    cut_everywhere(k, replace, static_cast<std::uint64_t>(seed));
+    if (happens == what::rejoining)
+      cut_while_rejoining(k, static_cast<std::uint64_t>(seed));
+    else
+      cut_everywhere(k, happens == what::replacement, static_cast<std::uint64_t>(seed));
   }
 }
 
-TEST(rebuild_cut, at_every_request_of_a_takeover_of_a_mirror) { all_seeds(mirror, false); }
-TEST(rebuild_cut, at_every_request_of_a_takeover_of_raid5) { all_seeds(raid5, false); }
-TEST(rebuild_cut, at_every_request_of_a_takeover_of_raid6) { all_seeds(raid6, false); }
-TEST(rebuild_cut, at_every_request_of_a_takeover_of_raid10) { all_seeds(raid10, false); }
-TEST(rebuild_cut, at_every_request_of_a_replacement_in_a_mirror) { all_seeds(mirror, true); }
-TEST(rebuild_cut, at_every_request_of_a_replacement_in_raid5) { all_seeds(raid5, true); }
-TEST(rebuild_cut, at_every_request_of_a_replacement_in_raid6) { all_seeds(raid6, true); }
+TEST(rebuild_cut, at_every_request_of_a_takeover_of_a_mirror) { all_seeds(mirror, what::takeover); }
+TEST(rebuild_cut, at_every_request_of_a_takeover_of_raid5) { all_seeds(raid5, what::takeover); }
+TEST(rebuild_cut, at_every_request_of_a_takeover_of_raid6) { all_seeds(raid6, what::takeover); }
+TEST(rebuild_cut, at_every_request_of_a_takeover_of_raid10) { all_seeds(raid10, what::takeover); }
+TEST(rebuild_cut, at_every_request_of_a_replacement_in_a_mirror) { all_seeds(mirror, what::replacement); }
+TEST(rebuild_cut, at_every_request_of_a_replacement_in_raid5) { all_seeds(raid5, what::replacement); }
+TEST(rebuild_cut, at_every_request_of_a_replacement_in_raid6) { all_seeds(raid6, what::replacement); }
+
+TEST(rebuild_cut, at_every_request_while_a_drive_rejoins_a_mirror) { all_seeds(mirror, what::rejoining); }
+TEST(rebuild_cut, at_every_request_while_a_drive_rejoins_raid5) { all_seeds(raid5, what::rejoining); }
+TEST(rebuild_cut, at_every_request_while_a_drive_rejoins_raid6) { all_seeds(raid6, what::rejoining); }
 
 }  // namespace
 }  // namespace vds::array::testing

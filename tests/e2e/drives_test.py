@@ -144,6 +144,25 @@ class losing_a_drive(harness.Scene):
         self.assertEqual(initiator.stop()["errors"], 0)
         initiator.verify()
 
+    def test_one_that_was_left_behind_is_used_again_where_there_is_no_other(self):
+        s = self.service(drives="2x128M")
+        lun = s.create("64M", "--type", "mirror")
+        image = self.write(lun)
+        old = lun["drives"][0]
+        s.vds("drive", "fail", old, "--yes")
+        refused = s.vds("drive", "online", old, "--yes", check=False)
+        self.assertIn("VDS_E_NOT_SUPPORTED", refused.err)
+        s.kill_provider()
+        self.assertEqual(s.vds("drive", "show", old)["status"], "offline")
+        again = s.vds("drive", "online", old, "--yes")
+        self.assertEqual(again["replaced"], old)
+        s.kill_provider()
+        harness.until(lambda: s.vds("lun", "show", lun["id"])["health"] == "healthy", "both copies")
+        self.assertEqual(set(s.vds("lun", "show", lun["id"])["drives"]), {lun["drives"][1], again["id"]})
+        harness.until(lambda: len(s.vds("drive", "list")) == 2, "the old one forgotten")
+        s.vds("drive", "fail", lun["drives"][1], "--yes")
+        self.same(lun, image)
+
     def test_is_recovered_on_any_drive_with_room_when_asked(self):
         s = self.service(drives="4x128M")
         lun = s.create("64M", "--type", "mirror")

@@ -84,6 +84,10 @@ class com_gateway final : public gateway {
     const char* doing = "failing the drive";
     check(object<IVdsDrive>(drive, VDS_OT_DRIVE, doing)->SetStatus(VDS_DRS_FAILED), doing, alive());
   }
+  void use_drive_again(const guid& drive) override {
+    const char* doing = "using the drive again";
+    check(object<IVdsDrive>(drive, VDS_OT_DRIVE, doing)->SetStatus(VDS_DRS_ONLINE), doing, alive());
+  }
   void replace_drive(const guid& subsystem, const guid& old_drive, const guid& new_drive) override {
     const char* doing = "replacing the drive";
     check(

@@ -120,6 +120,10 @@ void drive_fail_options(CLI::App& app, options& o) {
   app.add_flag("--force", o.force, "although LUNs lose data with it");
   yes_option(app, o);
 }
+void drive_online_options(CLI::App& app, options& o) {
+  one_drive(app, o);
+  yes_option(app, o);
+}
 void drive_replace_options(CLI::App& app, options& o) {
   objects<2, 2>(app, o, "OLD NEW", "the drive to replace and the one that takes its place");
   dry_run_option(app, o);
@@ -244,6 +248,8 @@ constexpr auto commands = std::to_array<command>({
     {"drive", "locate", "", "switch the light of a drive on or off, to find it", drive_locate_options, drive_locate,
      "drive"},
     {"drive", "fail", "", "treat a drive as failed", drive_fail_options, drive_fail, "drive"},
+    {"drive", "online", "", "use a drive again that the array had left behind", drive_online_options, drive_online,
+     "drive"},
     {"drive", "replace", "", "move what one drive holds to another", drive_replace_options, drive_replace, "drive"},
     {"lun", "list", "ls", "the LUNs", nullptr, lun_list, ""},
     {"lun", "show", "", "one LUN", one_lun, lun_show, "lun"},

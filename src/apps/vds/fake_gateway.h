@@ -117,6 +117,7 @@ class fake_gateway final : public gateway {
   void set_hot_spare(const guid&, bool spare) override { note(spare ? "spare" : "no spare"); }
   void locate_drive(const guid&, bool on) override { note(on ? "light on" : "light off"); }
   void fail_drive(const guid&) override { note("fail drive"); }
+  void use_drive_again(const guid&) override { note("drive online"); }
   void replace_drive(const guid&, const guid&, const guid&) override { note("replace"); }
   std::vector<lun_view> luns() override { return store_.luns; }
   lun_view lun(const guid& id) override {

@@ -43,6 +43,7 @@ class gateway {
   virtual void set_hot_spare(const guid& drive, bool spare) = 0;
   virtual void locate_drive(const guid& drive, bool on) = 0;  // its light
   virtual void fail_drive(const guid& drive) = 0;
+  virtual void use_drive_again(const guid& drive) = 0;
   virtual void replace_drive(const guid& subsystem, const guid& old_drive, const guid& new_drive) = 0;
 
   virtual std::vector<lun_view> luns() = 0;

@@ -80,6 +80,7 @@ class drive final : public implements<IVdsDrive, IVdsDrive2, IVdsMaintenance, IV
     const auto d = info();
     if (!d) return gone(d.error(), "status");
     if (show(*d).status == status) return S_OK;
+    if (status == VDS_DRS_ONLINE) return use_again();
     if (status != VDS_DRS_FAILED) return VDS_E_NOT_SUPPORTED;
     const auto set = context_->core->call([this](array::array& a) { return a.fail_drive(id_); });
     if (set) return S_OK;
@@ -116,6 +117,14 @@ class drive final : public implements<IVdsDrive, IVdsDrive2, IVdsMaintenance, IV
   }
 
  private:
+  // It comes back as another drive: with nothing on it, and so with an id of its own.
+  HRESULT use_again() {
+    const auto joined = context_->core->call([this](array::array& a) { return a.rejoin_drive(id_); });
+    if (joined) return S_OK;
+    const HRESULT hr = gone(joined.error(), "using a drive again");
+    if (joined.error() == errc::busy) return VDS_E_OPERATION_DENIED;
+    return joined.error() == errc::unavailable ? VDS_E_NOT_SUPPORTED : hr;
+  }
   result<array::drive_info> info() {
     return context_->core->call(
         [this](array::array& a) -> rt::task<result<array::drive_info>> { co_return a.drive(id_); });

@@ -156,6 +156,19 @@ void drive_fail(context& c, const options& o) {
   say_done(c, o, fmt::format("drive {} counts as failed", to_string(d.id)), {{"id", to_string(d.id)}});
 }
 
+void drive_online(context& c, const options& o) {
+  const drive_view d = one_drive(c, o, o.objects.front());
+  confirm(c, o,
+          fmt::format("Overwrite what is on drive {} ({}), and rebuild there what LUNs have lost?", d.name, d.path));
+  c.service(o).use_drive_again(d.id);
+  for (const auto& now : c.service(o).drives()) {
+    if (now.path != d.path || now.subsystem != d.subsystem || now.id == d.id) continue;
+    return say_done(c, o, fmt::format("{} is used again, as drive {}", d.path, to_string(now.id)),
+                    {{"id", to_string(now.id)}, {"replaced", to_string(d.id)}});
+  }
+  say_done(c, o, fmt::format("drive {} is online", to_string(d.id)), {{"id", to_string(d.id)}});
+}
+
 void drive_replace(context& c, const options& o) {
   const drive_view from = one_drive(c, o, o.objects[0]);
   const drive_view to = one_drive(c, o, o.objects[1]);

@@ -25,6 +25,7 @@ void drive_safe(context& c, const options& o);
 void drive_spare(context& c, const options& o);
 void drive_locate(context& c, const options& o);
 void drive_fail(context& c, const options& o);
+void drive_online(context& c, const options& o);
 void drive_replace(context& c, const options& o);
 
 void lun_list(context& c, const options& o);
