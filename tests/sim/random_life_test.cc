@@ -62,6 +62,7 @@ struct random_life {
     std::vector<known*> lost;
     for (auto& l : luns) {
       const auto info = w.r.array->lun(l.what->id);
+      if (!info && l.is == existence::maybe) l.doomed = true;  // being made, perhaps on this one
       if (!info || l.doomed) continue;
       std::size_t gone = on_drive(l, i) ? 1 : 0;
       for (const auto other : unnoticed) gone += on_drive(l, other) ? 1 : 0;
@@ -205,7 +206,8 @@ struct random_life {
       w.at_request(1 + chance.below(30), strike);
   }
   void sicken(std::size_t i) {
-    if (!sick.empty() || !may_lose(i)) return;
+    w.quiet();  // nothing moves to it later that was not asked for its redundancy
+    if (w.cut() || !sick.empty() || !ids[i] || w.r.array->drive(ids[i])->spare || !may_lose(i)) return;
     sick.insert(i);
     const std::uint64_t from = 1024 + chance.below(5000);
     for (std::uint64_t b = from; b < from + 40; ++b) w.faults[i].unreadable.insert(b);
@@ -227,6 +229,7 @@ struct random_life {
     if (!added) w.vanish(ids.size() - 1);
   }
   void rebuild() {
+    if (!sick.empty()) return;
     ++total.rebuilds;
     const auto a = chance.below(ids.size()), b = chance.below(ids.size());
     auto& all = *w.r.array;
