@@ -82,7 +82,8 @@ def main(tree, names):
         finally:
             apply(tree, name, "-R")
         blind = [p for p in MUTATIONS[name] if p not in noticed]
-        print(f"| {name} | {', '.join(noticed) or 'NOBODY'} | {', '.join(blind) or '-'} |  {time.monotonic() - began:.0f} s", flush=True)
+        print(f"| {name} | {', '.join(noticed) or 'NOBODY'} | {', '.join(blind) or '-'} |", flush=True)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         if not noticed:
             unnoticed.append(name)
     if unnoticed:
