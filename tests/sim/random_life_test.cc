@@ -308,7 +308,6 @@ struct random_life {
         judge();
         if (w.cut()) {
           power_off();
-          w.wrongs.clear();
           if (!boot()) return;
         }
       }
