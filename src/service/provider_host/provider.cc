@@ -117,6 +117,7 @@ void provider::say(VDSX_PROVIDER_STATE state, HRESULT hr, std::string words) {
   const std::lock_guard lock(mutex_);
   if (state_ != state) since_ns_ = unix_ns(clock_);
   state_ = state;
+  if (state == VDSX_PS_BACKING_OFF) pid_ = 0;
   last_hr_ = hr;
   last_words_ = std::move(words);
   if (state == VDSX_PS_READY || state == VDSX_PS_STARTING) retry_ns_ = 0;
@@ -128,7 +129,8 @@ void provider::status(VDSX_PROVIDER_STATUS& out) const {
   {
     const std::lock_guard lock(mutex_);
     out.id = to_com(id_);
-    out.state = state_;
+    // Lost, and its keeper has not said so yet: nobody who reads "ready" may be told a moment later that it is not.
+    out.state = state_ == VDSX_PS_READY && life_.number == 0 && !stopping_ ? VDSX_PS_BACKING_OFF : state_;
     out.ulPid = pid_;
     out.ulRestarts = restarts_;
     out.hrLast = last_hr_;
@@ -258,7 +260,6 @@ bool provider::live_once() {
     life_ = {};
     connection_.reset();
     if (!stopping_) {
-      pid_ = 0;
       const std::string why = lost_.value_or("lost");
       lock.unlock();
       connection->kill();  // whatever is left of it

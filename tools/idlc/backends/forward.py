@@ -66,7 +66,8 @@ KEPT = ["VDS_PROVIDER_PROP", "VDS_SUB_SYSTEM_PROP", "VDS_SUB_SYSTEM_PROP2", "VDS
         "VDS_ISCSI_PORTAL_PROP", "VDS_ISCSI_PORTALGROUP_PROP", "VDS_STORAGE_POOL_PROP"]
 
 # What a success means for the model beyond the object itself.
-RESYNC = {("IVdsHwProvider", "Reenumerate"), ("IVdsHwProvider", "Refresh"), ("IVdsSubSystem", "Reenumerate")}
+# (A drive that is brought online may come back as another one.)
+RESYNC = {("IVdsHwProvider", "Reenumerate"), ("IVdsHwProvider", "Refresh"), ("IVdsSubSystem", "Reenumerate"), ("IVdsDrive", "SetStatus")}
 DELETES = {("IVdsLun", "Delete")}
 ADOPTS = {("IVdsxDriveAdmin", "AddDrive"): ("VDS_OT_DRIVE", "*pDriveId"),
           ("IVdsxPortalAdmin", "AddPortal"): ("VDS_OT_PORTAL", "*pPortalId")}
