@@ -29,7 +29,10 @@ rt::task<result<scrub_report>> array::impl::scrub_lun(guid lun, bool repair, pro
       if (!busy) co_return missing;
       if (stopped()) co_return errc::closing;
       if (cancel.requested()) co_return errc::cancelled;
+      auto turn = co_await rebuilding_turn_.take();  // nothing moves or is cut off meanwhile
+      if (o >= group.shape().extents()) break;
       auto one = co_await group.verify_extent(o, repair);
+      turn.release();
       if (!one) co_return std::move(one).error().in("scrubbing LUN", device->name());
       found.add(*one);
       done += group.shape().members.size();
