@@ -164,6 +164,7 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
                         bool with_dirty) const;
   rt::task<status> grow(guid lun, byte_count by, std::vector<guid> drives, array::change_options how);
   rt::task<status> cut_back(guid lun, byte_count by, array::change_options how);
+  rt::task<status> once(guid operation, guid lun, rt::task<status> change);
   std::unordered_map<guid, lun_change> resizing_;
 
   // array_rebuild.cc

@@ -238,28 +238,23 @@ rt::task<status> array::impl::cut_back(guid lun, byte_count by, array::change_op
 // Asked for ----------------------------------------------------------------------------------------------------------
 
 rt::task<status> array::impl::extend_lun(guid lun, byte_count by, std::vector<guid> drives, array::change_options how) {
-  const auto self = shared_from_this();
-  if (closing_) co_return errc::closing;
   const guid operation = how.operation;
-  std::shared_ptr<running> mine;
-  auto outcome = co_await join_operation(operation, lun, mine);
-  if (!outcome) {
-    auto s = co_await grow(lun, by, std::move(drives), std::move(how));
-    outcome = s ? result<guid>(lun) : result<guid>(std::move(s).error());
-    end_operation(operation, mine, *outcome);
-  }
-  if (!*outcome) co_return std::move(*outcome).error();
-  co_return status();
+  return once(operation, lun, grow(lun, by, std::move(drives), std::move(how)));
 }
 
 rt::task<status> array::impl::shrink_lun(guid lun, byte_count by, array::change_options how) {
+  const guid operation = how.operation;
+  return once(operation, lun, cut_back(lun, by, std::move(how)));
+}
+
+// Does it, unless it was done under that operation id: then its outcome.
+rt::task<status> array::impl::once(guid operation, guid lun, rt::task<status> change) {
   const auto self = shared_from_this();
   if (closing_) co_return errc::closing;
-  const guid operation = how.operation;
   std::shared_ptr<running> mine;
   auto outcome = co_await join_operation(operation, lun, mine);
   if (!outcome) {
-    auto s = co_await cut_back(lun, by, std::move(how));
+    auto s = co_await std::move(change);
     outcome = s ? result<guid>(lun) : result<guid>(std::move(s).error());
     end_operation(operation, mine, *outcome);
   }

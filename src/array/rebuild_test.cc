@@ -15,19 +15,7 @@ struct kind {
 constexpr kind redundant[] = {{lun_type::mirror, 2}, {lun_type::parity, 3}, {lun_type::raid6, 4},
                               {lun_type::raid10, 4}, {lun_type::raid50, 6}, {lun_type::raid60, 8}};
 
-std::vector<guid> ids(rig& r, std::size_t n) {
-  std::vector<guid> out;
-  for (std::size_t i = 0; i < n; ++i) out.push_back(r.drive_id(i));
-  return out;
-}
-
-result<lun_info> make(rig& r, const kind& k, std::uint64_t bytes) {
-  lun_spec s;
-  s.type = k.type;
-  s.size = byte_count{bytes};
-  s.drives = ids(r, k.drives);
-  return r.ex.run(r.array->create_lun(s));
-}
+result<lun_info> make(rig& r, const kind& k, std::uint64_t bytes) { return r.create_on(k.drives, k.type, bytes); }
 
 bool uses(rig& r, const guid& lun, std::size_t drive) {
   const auto info = r.array->lun(lun);

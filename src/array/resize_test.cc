@@ -16,18 +16,7 @@ constexpr kind kinds[] = {{lun_type::simple, 1, 0}, {lun_type::span, 2, 0},   {l
                           {lun_type::mirror, 2, 1}, {lun_type::parity, 3, 1}, {lun_type::raid6, 4, 2},
                           {lun_type::raid10, 4, 1}, {lun_type::raid50, 6, 1}, {lun_type::raid60, 8, 2}};
 
-std::vector<guid> ids(rig& r, std::size_t n) {
-  std::vector<guid> out;
-  for (std::size_t i = 0; i < n; ++i) out.push_back(r.drive_id(i));
-  return out;
-}
-result<lun_info> make(rig& r, const kind& k, std::uint64_t bytes) {
-  lun_spec s;
-  s.type = k.type;
-  s.size = byte_count{bytes};
-  s.drives = ids(r, k.drives);
-  return r.ex.run(r.array->create_lun(s));
-}
+result<lun_info> make(rig& r, const kind& k, std::uint64_t bytes) { return r.create_on(k.drives, k.type, bytes); }
 status extend(rig& r, const guid& lun, std::uint64_t by, std::vector<guid> drives = {}) {
   return r.ex.run(r.array->extend_lun(lun, byte_count{by}, std::move(drives), {}));
 }

@@ -14,12 +14,7 @@ constexpr kind redundant[] = {
     {lun_type::mirror, 3}, {lun_type::parity, 3}, {lun_type::raid6, 4}, {lun_type::raid10, 4}};
 
 result<lun_info> make(rig& r, const kind& k, std::uint64_t bytes) {
-  lun_spec s;
-  s.type = k.type;
-  s.size = byte_count{bytes};
-  if (k.type == lun_type::mirror) s.plexes = static_cast<unsigned>(k.drives);
-  for (std::size_t i = 0; i < k.drives; ++i) s.drives.push_back(r.drive_id(i));
-  return r.ex.run(r.array->create_lun(s));
+  return r.create_on(k.drives, k.type, bytes, k.type == lun_type::mirror ? static_cast<unsigned>(k.drives) : 0);
 }
 scrub_report scrub(rig& r, const guid& lun, bool repair) {
   auto found = r.ex.run(r.array->scrub_lun(lun, repair));

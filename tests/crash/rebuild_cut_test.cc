@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "tests/crash/model.h"
+#include "tests/crash/cut.h"
 
 namespace vds::array::testing {
 namespace {
@@ -19,41 +19,7 @@ struct kind {
 constexpr kind mirror{lun_type::mirror, 2}, raid5{lun_type::parity, 3}, raid6{lun_type::raid6, 4},
     raid10{lun_type::raid10, 4};
 
-result<lun_info> make(rig& r, const kind& k, std::uint64_t bytes) {
-  lun_spec s;
-  s.type = k.type;
-  s.size = byte_count{bytes};
-  for (std::size_t i = 0; i < k.drives; ++i) s.drives.push_back(r.drive_id(i));
-  return r.ex.run(r.array->create_lun(s));
-}
-
-// What is free shows nobody what was copied there, or was there before.
-void free_space_is_empty(rig& r) {
-  r.ex.run();  // wiped, where it is known to hold something
-  for (const auto& d : r.array->drives()) {
-    if (d.state != drive_state::online) continue;
-    ASSERT_TRUE(r.ex.run(r.array->set_spare(d.id, false)));
-    lun_spec all;
-    all.type = lun_type::simple;
-    all.drives = {d.id};
-    const auto now = *r.array->drive(d.id);
-    all.size = byte_count{now.free.n + now.wiping.n};
-    ASSERT_GT(all.size.n, 0U);
-    const auto made = r.ex.run(r.array->create_lun(all));
-    ASSERT_TRUE(made) << made.error().message();
-    ASSERT_TRUE(r.reads_zeros(made->id)) << "free space of drive " << d.path << " holds data";
-  }
-}
-
-rt::task<void> write_all(rig& r, const guid& lun, const std::vector<std::byte>& data, bool& acknowledged) {
-  bool fine = true;
-  for (std::size_t from = 0; from < data.size() && fine; from += 20480) {
-    const auto part = std::span(data).subspan(from, std::min<std::size_t>(20480, data.size() - from));
-    fine = (co_await r.array->device(lun)->write(lba{from / 512}, io::const_buffer(part), io::durability::fua))
-               .has_value();
-  }
-  acknowledged = fine;
-}
+result<lun_info> make(rig& r, const kind& k, std::uint64_t bytes) { return r.create_on(k.drives, k.type, bytes); }
 
 void cut_everywhere(const kind& k, bool replace, std::uint64_t seed) {
   int cuts = 0;
@@ -71,17 +37,8 @@ void cut_everywhere(const kind& k, bool replace, std::uint64_t seed) {
     if (!replace) {
       ASSERT_TRUE(r.ex.run(r.array->set_spare(r.drive_id(k.drives), true)));
     }
-    std::uint64_t requests = 0;
-    bool cut = false, acknowledged = false, ordered = false;
-    for (auto& d : r.drives) {
-      d->set_rule([&](const io::faulty_device::call&) {
-        if (++requests == at) {
-          cut = true;
-          for (auto& other : r.drives) other->power_cut();
-        }
-        return io::fault::none;
-      });
-    }
+    bool acknowledged = false, ordered = false;
+    const power_goes_at power(r, at);
     if (replace)
       rt::start([](rig& g, std::size_t to, bool& answered) -> rt::task<void> {
         answered = (co_await g.array->replace_drive(g.drive_id(0), g.drive_id(to))).has_value();
@@ -90,7 +47,7 @@ void cut_everywhere(const kind& k, bool replace, std::uint64_t seed) {
       r.drives[0]->vanish();
     rt::start(write_all(r, id, after, acknowledged));  // while it goes on
     r.ex.run();
-    const bool over = !cut;
+    const bool over = !power.gone;
     if (over) {
       EXPECT_TRUE(acknowledged);
       for (auto& d : r.drives) d->power_cut();
@@ -161,24 +118,15 @@ void cut_while_rejoining(const kind& k, std::uint64_t seed) {
     ASSERT_EQ(r.state(0), drive_state::stale);
     const auto before = *r.read_all(id);
     const auto after = r.pattern(id, 2);
-    std::uint64_t requests = 0;
-    bool cut = false, wrote = false, joined = false;
-    for (auto& d : r.drives) {
-      d->set_rule([&](const io::faulty_device::call&) {
-        if (++requests == at) {
-          cut = true;
-          for (auto& other : r.drives) other->power_cut();
-        }
-        return io::fault::none;
-      });
-    }
+    bool wrote = false, joined = false;
+    const power_goes_at power(r, at);
     rt::start([](rig& g, guid drive, bool& done) -> rt::task<void> {
       const auto answer = co_await g.array->rejoin_drive(drive);
       done = answer.has_value();
     }(r, old, joined));
     rt::start(write_all(r, id, after, wrote));
     r.ex.run();
-    const bool over = !cut;
+    const bool over = !power.gone;
     if (over) {
       EXPECT_TRUE(wrote && joined);
       for (auto& d : r.drives) d->power_cut();

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "tests/crash/model.h"
+#include "tests/crash/cut.h"
 
 namespace vds::array::testing {
 namespace {
@@ -21,34 +21,11 @@ constexpr kind stripe{lun_type::stripe, 2, false}, mirror{lun_type::mirror, 2, t
     raid60{lun_type::raid60, 8, true};
 constexpr std::uint64_t smaller = 3 << 16, larger = 7 << 16;
 
-void free_space_is_empty(rig& r) {
-  r.ex.run();  // wiped, where it is known to hold something
-  for (const auto& d : r.array->drives()) {
-    lun_spec all;
-    all.type = lun_type::simple;
-    all.drives = {d.id};
-    all.size = byte_count{r.array->drive(d.id)->free.n};
-    if (all.size.n == 0) continue;
-    const auto made = r.ex.run(r.array->create_lun(all));
-    ASSERT_TRUE(made) << made.error().message();
-    ASSERT_TRUE(r.reads_zeros(made->id)) << "free space of drive " << d.path << " holds data";
-  }
-}
-
 rt::task<void> resize(rig& r, const guid& lun, bool grow, bool& acknowledged) {
   const byte_count by{larger - smaller};
   auto change = grow ? r.array->extend_lun(lun, by, {}, {}) : r.array->shrink_lun(lun, by, {});
   const auto done = co_await std::move(change);
   acknowledged = done.has_value();
-}
-rt::task<void> write_all(rig& r, const guid& lun, std::span<const std::byte> data, bool& acknowledged) {
-  bool fine = true;
-  for (std::size_t from = 0; from < data.size() && fine; from += 20480) {
-    const auto part = data.subspan(from, std::min<std::size_t>(20480, data.size() - from));
-    fine = (co_await r.array->device(lun)->write(lba{from / 512}, io::const_buffer(part), io::durability::fua))
-               .has_value();
-  }
-  acknowledged = fine;
 }
 
 void cut_everywhere(const kind& k, bool grow, std::uint64_t seed) {
@@ -58,11 +35,7 @@ void cut_everywhere(const kind& k, bool grow, std::uint64_t seed) {
                  std::to_string(at));
     rig r(k.drives, 4 << 20, seed * 10'000 + at);
     ASSERT_TRUE(r.boot());
-    lun_spec spec;
-    spec.type = k.type;
-    spec.size = byte_count{grow ? smaller : larger};
-    for (std::size_t i = 0; i < k.drives; ++i) spec.drives.push_back(r.drive_id(i));
-    const auto lun = r.ex.run(r.array->create_lun(spec));
+    const auto lun = r.create_on(k.drives, k.type, grow ? smaller : larger);
     ASSERT_TRUE(lun) << lun.error().message();
     const guid id = lun->id;
     if (grow) {  // it was larger once: what it had there must not come back
@@ -75,21 +48,12 @@ void cut_everywhere(const kind& k, bool grow, std::uint64_t seed) {
     ASSERT_TRUE(r.fill(id, 1));
     const auto before = *r.read_all(id);
     const auto after = r.pattern(id, 2);
-    std::uint64_t requests = 0;
-    bool cut = false, wrote = false, resized = false;
-    for (auto& d : r.drives) {
-      d->set_rule([&](const io::faulty_device::call&) {
-        if (++requests == at) {
-          cut = true;
-          for (auto& other : r.drives) other->power_cut();
-        }
-        return io::fault::none;
-      });
-    }
+    bool wrote = false, resized = false;
+    const power_goes_at power(r, at);
     rt::start(write_all(r, id, std::span(after).first(smaller), wrote));
     rt::start(resize(r, id, grow, resized));
     r.ex.run();
-    const bool over = !cut;
+    const bool over = !power.gone;
     if (over) {
       EXPECT_TRUE(wrote && resized);
       for (auto& d : r.drives) d->power_cut();

@@ -118,6 +118,20 @@ struct rig {
     s.plexes = plexes;
     return ex.run(array->create_lun(s));
   }
+  std::vector<guid> drive_ids(std::size_t n) const {  // of the first
+    std::vector<guid> out;
+    for (std::size_t i = 0; i < n; ++i) out.push_back(drive_id(i));
+    return out;
+  }
+  // On the first so many drives. A mirror: a plex on each of the first two, or of `plexes`.
+  result<lun_info> create_on(std::size_t n, lun_type type, std::uint64_t bytes, unsigned plexes = 0) {
+    lun_spec s;
+    s.type = type;
+    s.size = byte_count{bytes};
+    s.plexes = plexes;
+    s.drives = drive_ids(n);
+    return ex.run(array->create_lun(s));
+  }
   std::vector<std::byte> pattern(const guid& lun, int value) const {
     std::vector<std::byte> out(array->lun(lun)->size.n);
     for (std::size_t i = 0; i < out.size(); ++i)
