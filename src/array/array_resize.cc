@@ -206,8 +206,6 @@ rt::task<status> array::impl::cut_back(guid lun, byte_count by, array::change_op
     ~lifting() { of.limit(std::nullopt); }
   } lifted{*device};
   co_await device->drain();
-  // What is logged for the part that goes must never be repeated on who gets it, nor on this LUN when it grows again.
-  if (layout::parity_of(device->record().type) != 0) co_await stripes_->retire_all();
   if (closing_) co_return errc::closing;
   const auto still = luns_.find(lun);
   if (still == luns_.end() || still->second.deleting) co_return missing;
@@ -227,7 +225,9 @@ rt::task<status> array::impl::cut_back(guid lun, byte_count by, array::change_op
   VDS_CO_RETURN_IF_FAILED(co_await journal_->commit(std::move(records)));
   if (const auto now = journal_->config().luns.find(lun); now != journal_->config().luns.end())
     device->set_record(now->second);
-  co_await device->settle();  // of background work
+  // Background work that began before has ended, and nothing is logged for the part that goes: it must never be
+  // repeated on who gets it, nor on this LUN when it grows again. (A replay looks at the record first.)
+  co_await device->settle();
   for (const auto& r : cut) space_.freed(r);
   for (const auto& r : cut) wipe_later(r.slot);
   raise(array_event::kind::lun_modified, lun);

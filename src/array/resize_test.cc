@@ -82,6 +82,16 @@ TEST(extending, takes_the_drives_given_first_and_never_puts_two_members_on_one) 
   EXPECT_EQ(extend(r, lun->id, 0).error().code(), errc::invalid_argument);
 }
 
+TEST(extending, a_drive_given_that_has_a_member_gets_more_of_that_one) {
+  rig r(2, 8 << 20);
+  ASSERT_TRUE(r.boot());
+  auto lun = make(r, {lun_type::mirror, 2, 1}, 1 << 20);
+  ASSERT_TRUE(extend(r, lun->id, 1 << 20, {r.drive_id(1)}));
+  const auto now = *r.array->lun(lun->id);
+  EXPECT_EQ(now.plexes[0].drives, std::vector{r.drive_id(0)});
+  EXPECT_EQ(now.plexes[1].drives, std::vector{r.drive_id(1)});
+}
+
 TEST(extending, a_simple_lun_over_a_second_drive_makes_it_a_span) {
   rig r(2, 8 << 20);
   ASSERT_TRUE(r.boot());
@@ -239,6 +249,25 @@ TEST(shrinking, keeps_what_is_left_and_gives_back_the_rest_wiped) {
     EXPECT_TRUE(starts_with(r, lun->id, before));
     for (std::size_t i = 0; i < k.survives; ++i) r.drives[i]->vanish();
     EXPECT_TRUE(starts_with(r, lun->id, before));
+  }
+}
+
+TEST(shrinking, what_was_logged_for_the_end_does_not_come_back_when_the_lun_grows_again) {
+  for (const auto& k : kinds) {
+    SCOPED_TRACE(to_string(k.type));
+    rig r(k.drives, 8 << 20);
+    ASSERT_TRUE(r.boot());
+    auto lun = make(r, k, 1 << 20);
+    ASSERT_TRUE(r.fill(lun->id, 3));
+    // Small writes: what a stripe journal has to log.
+    const std::vector<std::byte> some(4096, std::byte{7});
+    for (std::uint64_t at = 0; at < 1 << 20; at += 1 << 16)
+      ASSERT_TRUE(r.ex.run(r.array->device(lun->id)->write(lba{at / 512}, io::const_buffer(some))));
+    ASSERT_TRUE(shrink(r, lun->id, 1 << 19));
+    ASSERT_TRUE(extend(r, lun->id, 1 << 19));
+    r.power_cut();
+    ASSERT_TRUE(r.boot());
+    EXPECT_TRUE(zeros_from(r, lun->id, 1 << 19));
   }
 }
 

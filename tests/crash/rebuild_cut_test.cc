@@ -155,6 +155,7 @@ void cut_while_rejoining(const kind& k, std::uint64_t seed) {
     if (::testing::Test::HasFatalFailure() || ::testing::Test::HasNonfatalFailure()) return;
     if (over) break;
   }
+  ::testing::Test::RecordProperty("cuts", cuts);
   EXPECT_GT(cuts, 20);
 }
 
