@@ -91,7 +91,6 @@ void host::flush_events() {
   for (const auto& e : now.objects) {
     using enum array::array_event::kind;
     if (e.what == drive_departed) lights_->forget(e.object);
-    if (e.what == lun_modified && targets_) targets_->resized(e.object);  // if that is what has changed
     if (e.what != lun_arrived) continue;
     if (const auto lun = array_->lun(e.object); lun && targets_) publish(*lun);
   }

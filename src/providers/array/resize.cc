@@ -76,12 +76,13 @@ rt::task<void> host::carry_out_resize(host& h, resize_order order, [[maybe_unuse
     s = co_await h.array_->extend_lun(order.lun, order.by, std::move(order.drives), std::move(order.how));
   else
     s = co_await h.array_->shrink_lun(order.lun, order.by, std::move(order.how));
-  if (s) {
+  if (s) {  // the array tells of the LUN
     h.targets_->resized(order.lun);
     for (const auto& d : h.array_->drives())
       if (free[d.id] != d.free) h.on_event({array::array_event::kind::drive_modified, d.id});
+  } else {
+    h.on_event({array::array_event::kind::lun_modified, order.lun});  // its transition is over
   }
-  h.on_event({array::array_event::kind::lun_modified, order.lun});
   order.done(s);
 }
 
