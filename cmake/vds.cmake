@@ -122,8 +122,11 @@ function(vds_fuzzer)
   if(VDS_FUZZ)
     add_executable(${ARG_NAME} ${ARG_SOURCES})
     target_link_options(${ARG_NAME} PRIVATE -fsanitize=fuzzer)
-    add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} -runs=20000 -max_total_time=20 -artifact_prefix=${CMAKE_BINARY_DIR}/
-                                      ${CMAKE_CURRENT_BINARY_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
+    # One seed, and nothing left from the run before: who runs it again sees the same.
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/found)
+    add_test(NAME ${ARG_NAME} COMMAND sh -c "rm -rf '${found}' && mkdir '${found}' && exec \"$@\"" sh
+             $<TARGET_FILE:${ARG_NAME}> -seed=1 -runs=20000 -max_total_time=20 -artifact_prefix=${CMAKE_BINARY_DIR}/
+             ${found} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
   else()
     add_executable(${ARG_NAME} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
     add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})

@@ -48,6 +48,7 @@ class stage {
   std::unique_ptr<portal_server> server_;
   const std::size_t allocated_before_;
   bool admin_under_way_ = false;
+  bool stalling_ = false;
   int addresses_ = 0;
 };
 
