@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <sstream>
@@ -145,6 +146,31 @@ series measure(IVdsSubSystem* subsystem, std::size_t rounds, std::size_t in_flig
   return s;
 }
 
+// What processes have used up: time on a processor, and how often they gave it up to wait for something.
+struct usage {
+  double us = 0;
+  std::uint64_t waits = 0;
+};
+
+usage usage_of(const std::string& pid) {
+  usage sum;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + pid + "/task")) {
+    double ns = 0;
+    std::ifstream(thread.path() / "schedstat") >> ns;
+    sum.us += ns / 1000;
+    std::ifstream status(thread.path() / "status");
+    for (std::string line; std::getline(status, line);)
+      if (line.starts_with("voluntary_ctxt_switches:")) sum.waits += std::strtoul(line.c_str() + 24, nullptr, 10);
+  }
+  return sum;
+}
+
+std::vector<usage> usage_of(const std::vector<std::string>& pids) {
+  std::vector<usage> all;
+  for (const std::string& pid : pids) all.push_back(usage_of(pid));
+  return all;
+}
+
 // Everything that QueryLuns shows, one by one as VDS programs do, with the properties of each.
 std::vector<VDS_OBJECT_ID> enumerate(IVdsSubSystem* subsystem) {
   ref<IEnumVdsObject> luns;
@@ -224,12 +250,19 @@ int main(int argc, char** argv) {
   for (const std::size_t goal : existing) {
     for (; have < goal; ++have) create(subsystem.get(), nullptr);
     for (const std::size_t in_flight : {std::size_t{1}, std::size_t{64}}) {
-      auto s = measure(subsystem.get(), in_flight == 1 ? rounds : rounds * 8, in_flight);
+      const std::size_t n = in_flight == 1 ? rounds : rounds * 8;
+      const auto used_before = usage_of(pids);
+      auto s = measure(subsystem.get(), n, in_flight);
+      const auto used = usage_of(pids);
       const std::string where = " (" + std::to_string(goal) + " LUNs, " + std::to_string(in_flight) + " in flight)";
       s.accepted.name = "CreateLun" + where;
       s.created.name = "CreateLun+Wait" + where;
       s.whole.name = "CreateLun+Wait+Delete" + where;
       for (const sample* one : {&s.accepted, &s.created, &s.whole}) print(*one, dsync);
+      for (std::size_t i = 0; i < pids.size(); ++i)
+        std::printf("  each round in process %s: %.0f us on a processor, %.1f waits\n", pids[i].c_str(),
+                    (used[i].us - used_before[i].us) / static_cast<double>(n),
+                    static_cast<double>(used[i].waits - used_before[i].waits) / static_cast<double>(n));
     }
     const std::string where = " (" + std::to_string(goal) + " LUNs)";
     std::vector<VDS_OBJECT_ID> ids;

@@ -241,6 +241,7 @@ rt::task<status> array::impl::close() {
     format::append(records, format::record(format::shutdown_record{stripes_->all_retired()}));
     first = co_await journal_->commit(std::move(records));
   }
+  co_await journal_->close();
   closed_ = true;
   co_return first;
 }

@@ -186,7 +186,7 @@ rt::task<result<guid>> array::impl::make_lun(lun_spec spec, progress_callback re
   if (luns_.contains(spec.id) || creating_.contains(spec.id))
     co_return failure(errc::already_exists, fmt::format("LUN {}", to_string(spec.id)));
   if (luns_.size() + creating_.size() >= assembly::max_luns)
-    co_return failure(errc::too_large, "an array has at most 16384 LUNs");
+    co_return failure(errc::too_large, "an array has at most 131072 LUNs");
   auto record = std::make_shared<format::lun_record>();
   record->block = 512;
   for (const auto& [slot, d] : journal_->config().drives) record->block = std::max(record->block, d.logical_block);
@@ -221,7 +221,7 @@ rt::task<result<guid>> array::impl::make_lun(lun_spec spec, progress_callback re
   while (numbers_.test(first_free_number_)) ++first_free_number_;
   const std::size_t number = first_free_number_;
   numbers_.set(number);
-  record->number = static_cast<std::uint16_t>(number);
+  record->number = static_cast<std::uint32_t>(number);
   const auto undo = [&] {
     for (const auto& r : runs_of(*record)) space_.give_back(r);
     numbers_.reset(number);

@@ -100,5 +100,24 @@ TEST(settings, that_do_not_change_write_nothing) {
   EXPECT_EQ(requests, 0U);
 }
 
+// A snapshot of the log that is being written when the array closes ends with it: a write that came later would meet
+// drives that are not ours any more.
+TEST(settings, and_snapshots_of_the_log_write_nothing_once_the_array_is_closed) {
+  for (int n = 1; n <= 24; ++n) {
+    rig r(2, 4 << 20, static_cast<std::uint64_t>(n));
+    ASSERT_TRUE(r.boot());
+    for (int i = 0; i < n; ++i)
+      ASSERT_TRUE(r.ex.run(r.array->put_setting("k", array::bytes(16384, static_cast<std::byte>(i)))));
+    ASSERT_TRUE(r.ex.run(r.array->close()));
+    const auto requests = r.drives[0]->requests() + r.drives[1]->requests();
+    r.ex.run();
+    EXPECT_EQ(r.drives[0]->requests() + r.drives[1]->requests(), requests) << n;
+    r.array.reset();
+    r.ex.run();
+    ASSERT_TRUE(r.boot());
+    EXPECT_EQ(r.array->setting("k"), array::bytes(16384, static_cast<std::byte>(n - 1)));
+  }
+}
+
 }  // namespace
 }  // namespace vds::array

@@ -102,7 +102,7 @@ struct lun_info {
   byte_count size;
   block_size block;
   std::string name;
-  std::uint16_t number{};            // the LUN number on the target; persistent
+  std::uint32_t number{};            // the LUN number on the target; persistent
   std::string serial;                // 32 upper-case hexadecimal digits of the id
   std::array<std::uint8_t, 16> naa;  // NAA type 6 designator, from the id: the same for ever, on any host
   std::vector<std::string> unmask;

@@ -4,7 +4,6 @@
 // Waiters are resumed through the executor and not inside set()/unlock(), so that the caller's state stays consistent.
 #pragma once
 
-#include <deque>
 #include <utility>
 #include <vector>
 
@@ -65,34 +64,44 @@ class semaphore {
 
   // co_await s.take(): a unit, returned when the result dies.
   auto take() noexcept {
-    struct awaiter {
+    struct awaiter : waiter {
       semaphore& s;
+      explicit awaiter(semaphore& of) noexcept : s(of) {}
       bool await_ready() const noexcept {
-        if (s.units_ == 0 || !s.waiters_.empty()) return false;
+        if (s.units_ == 0) return false;
         --s.units_;
         return true;
       }
-      void await_suspend(std::coroutine_handle<> h) const { s.waiters_.push_back(h); }
+      void await_suspend(std::coroutine_handle<> h) noexcept {
+        this->handle = h;
+        (s.first_ == nullptr ? s.first_ : s.last_->next) = this;
+        s.last_ = this;
+      }
       held await_resume() const noexcept { return held(&s); }
     };
-    return awaiter{*this};
+    return awaiter(*this);
   }
-  std::size_t waiting() const noexcept { return waiters_.size(); }
 
  private:
+  struct waiter {  // in the frame of the coroutine that waits: there are many semaphores, and few are waited for
+    std::coroutine_handle<> handle{};
+    waiter* next = nullptr;
+  };
+
   void put() {
-    if (waiters_.empty()) {
+    if (first_ == nullptr) {
       ++units_;
       return;
     }
-    auto h = waiters_.front();  // the unit goes straight to it
-    waiters_.pop_front();
+    const auto h = first_->handle;  // the unit goes straight to it
+    first_ = first_->next;
     executor_.post([h] { h.resume(); });
   }
 
   executor& executor_;
-  std::size_t units_;
-  std::deque<std::coroutine_handle<>> waiters_;
+  std::size_t units_;  // 0 while somebody waits
+  waiter* first_ = nullptr;
+  waiter* last_ = nullptr;
 };
 
 class mutex : public semaphore {

@@ -172,7 +172,7 @@ rt::task<std::uint16_t> initiator::login(login_options o) {
   co_return 0;
 }
 
-scsi_command_pdu initiator::command(std::uint16_t lun, std::vector<int> cdb, std::uint32_t out, std::uint32_t in) {
+scsi_command_pdu initiator::command(std::uint32_t lun, std::vector<int> cdb, std::uint32_t out, std::uint32_t in) {
   scsi_command_pdu c;
   c.flags = static_cast<std::uint8_t>(final_bit | 1 | (out != 0 ? 0x20 : 0) | (in != 0 ? 0x40 : 0));
   c.lun = lun_address(lun);
@@ -184,7 +184,7 @@ scsi_command_pdu initiator::command(std::uint16_t lun, std::vector<int> cdb, std
   return c;
 }
 
-rt::task<std::uint32_t> initiator::begin(std::uint16_t lun, std::vector<int> cdb, bytes out, std::uint32_t in) {
+rt::task<std::uint32_t> initiator::begin(std::uint32_t lun, std::vector<int> cdb, bytes out, std::uint32_t in) {
   auto c = command(lun, std::move(cdb), static_cast<std::uint32_t>(out.size()), in);
   const std::uint32_t mine = c.task_tag;
   bytes immediate;
@@ -293,7 +293,7 @@ rt::task<outcome> initiator::finish(std::uint32_t mine) {
   co_return o;
 }
 
-rt::task<outcome> initiator::run(std::uint16_t lun, std::vector<int> cdb, bytes out, std::uint32_t in) {
+rt::task<outcome> initiator::run(std::uint32_t lun, std::vector<int> cdb, bytes out, std::uint32_t in) {
   const std::uint32_t mine = co_await begin(lun, std::move(cdb), std::move(out), in);
   co_return co_await finish(mine);
 }
@@ -309,16 +309,16 @@ std::vector<int> cdb16(int code, int flags, std::uint64_t lba, std::uint32_t cou
 }
 }  // namespace
 
-rt::task<outcome> initiator::write(std::uint16_t lun, std::uint64_t lba, bytes data, bool fua) {
+rt::task<outcome> initiator::write(std::uint32_t lun, std::uint64_t lba, bytes data, bool fua) {
   const auto blocks = static_cast<std::uint32_t>(data.size() / 512);
   co_return co_await run(lun, cdb16(0x8a, fua ? 8 : 0, lba, blocks), std::move(data));
 }
 
-rt::task<outcome> initiator::read(std::uint16_t lun, std::uint64_t lba, std::uint32_t blocks, std::uint32_t block) {
+rt::task<outcome> initiator::read(std::uint32_t lun, std::uint64_t lba, std::uint32_t blocks, std::uint32_t block) {
   co_return co_await run(lun, cdb16(0x88, 0, lba, blocks), {}, blocks * block);
 }
 
-rt::task<void> initiator::clear_attentions(std::uint16_t lun) {
+rt::task<void> initiator::clear_attentions(std::uint32_t lun) {
   for (int i = 0; i < 8; ++i) {
     std::vector<int> test_unit_ready(6);
     const outcome o = co_await run(lun, std::move(test_unit_ready));
@@ -326,7 +326,7 @@ rt::task<void> initiator::clear_attentions(std::uint16_t lun) {
   }
 }
 
-task_management_pdu initiator::management(task_function f, std::uint16_t lun, std::uint32_t referenced) {
+task_management_pdu initiator::management(task_function f, std::uint32_t lun, std::uint32_t referenced) {
   task_management_pdu t;
   t.opcode_byte = 0x42;
   t.flags = static_cast<std::uint8_t>(0x80 | static_cast<int>(f));
@@ -338,7 +338,7 @@ task_management_pdu initiator::management(task_function f, std::uint16_t lun, st
   return t;
 }
 
-rt::task<int> initiator::manage(task_function f, std::uint16_t lun, std::uint32_t referenced) {
+rt::task<int> initiator::manage(task_function f, std::uint32_t lun, std::uint32_t referenced) {
   const auto request = management(f, lun, referenced);
   const std::uint32_t mine = request.task_tag;
   co_await send(generic(request));

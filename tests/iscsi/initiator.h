@@ -61,16 +61,16 @@ class initiator {
   rt::task<std::uint16_t> login(login_options options);  // the status; 0 is success, 0xffff closed
 
   // Commands. begin() sends the request (with what may go unasked); finish() feeds R2Ts until the answer is there.
-  scsi_command_pdu command(std::uint16_t lun, std::vector<int> cdb, std::uint32_t out, std::uint32_t in);
-  rt::task<std::uint32_t> begin(std::uint16_t lun, std::vector<int> cdb, bytes out = {}, std::uint32_t in = 0);
+  scsi_command_pdu command(std::uint32_t lun, std::vector<int> cdb, std::uint32_t out, std::uint32_t in);
+  rt::task<std::uint32_t> begin(std::uint32_t lun, std::vector<int> cdb, bytes out = {}, std::uint32_t in = 0);
   rt::task<outcome> finish(std::uint32_t tag);
-  rt::task<outcome> run(std::uint16_t lun, std::vector<int> cdb, bytes out = {}, std::uint32_t in = 0);
-  rt::task<outcome> write(std::uint16_t lun, std::uint64_t lba, bytes data, bool fua = false);
-  rt::task<outcome> read(std::uint16_t lun, std::uint64_t lba, std::uint32_t blocks, std::uint32_t block = 512);
-  rt::task<void> clear_attentions(std::uint16_t lun);  // TEST UNIT READY until GOOD
+  rt::task<outcome> run(std::uint32_t lun, std::vector<int> cdb, bytes out = {}, std::uint32_t in = 0);
+  rt::task<outcome> write(std::uint32_t lun, std::uint64_t lba, bytes data, bool fua = false);
+  rt::task<outcome> read(std::uint32_t lun, std::uint64_t lba, std::uint32_t blocks, std::uint32_t block = 512);
+  rt::task<void> clear_attentions(std::uint32_t lun);  // TEST UNIT READY until GOOD
 
-  task_management_pdu management(task_function f, std::uint16_t lun, std::uint32_t referenced = no_tag);
-  rt::task<int> manage(task_function f, std::uint16_t lun, std::uint32_t referenced = no_tag);  // the response
+  task_management_pdu management(task_function f, std::uint32_t lun, std::uint32_t referenced = no_tag);
+  rt::task<int> manage(task_function f, std::uint32_t lun, std::uint32_t referenced = no_tag);  // the response
 
   std::unique_ptr<io::stream> stream;
   login_options agreed;
@@ -94,8 +94,13 @@ class initiator {
   bool numbers_known_ = false;
 };
 
-inline lun_field lun_address(std::uint16_t number) {
+inline lun_field lun_address(std::uint32_t number) {
   lun_field f{};
+  if (number > 0x3fff) {  // extended flat space addressing
+    f = {0xd2, static_cast<std::uint8_t>(number >> 16), static_cast<std::uint8_t>(number >> 8),
+         static_cast<std::uint8_t>(number)};
+    return f;
+  }
   f[0] = static_cast<std::uint8_t>(number < 256 ? 0 : 0x40 | number >> 8);
   f[1] = static_cast<std::uint8_t>(number);
   return f;

@@ -70,6 +70,33 @@ TEST_F(masked, report_luns_and_log_pages_count_only_what_is_shown) {
   EXPECT_EQ(log.status, 0);
 }
 
+// SAM-5 4.7.7: what does not fit into 14 bits has another form of address.
+TEST_F(masked, numbers_beyond_flat_space_have_an_address_too) {
+  const access mine{false, {stranger}};
+  r.add_lun(255, mine), r.add_lun(256, mine), r.add_lun(16383, mine), r.add_lun(16384, mine);
+  auto& far = r.add_lun(99999, mine);
+  const auto luns = r.run(i->run(0, {0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, {}, 256));
+  ASSERT_EQ(luns.status, 0);
+  const std::vector<std::uint32_t> numbers = {0, 255, 256, 16383, 16384, 99999};
+  ASSERT_EQ(luns.data.size(), 8 + 8 * numbers.size());
+  for (std::size_t n = 0; n < numbers.size(); ++n) {
+    lun_field told;
+    std::memcpy(told.data(), &luns.data[8 + 8 * n], told.size());
+    EXPECT_EQ(told, lun_address(numbers[n])) << numbers[n];
+  }
+  r.run(i->clear_attentions(99999));
+  const auto data = pattern(512, 3);
+  EXPECT_EQ(r.run(i->write(99999, 5, data, true)).status, 0);
+  EXPECT_EQ(r.run(i->read(99999, 5, 1)).data, data);
+  bytes there(512);
+  far.medium.peek(lba{5}, there);
+  EXPECT_EQ(there, data);
+  EXPECT_EQ(r.run(i->manage(task_function::logical_unit_reset, 99999)), 0);
+  EXPECT_NE(r.run(i->manage(task_function::logical_unit_reset, 100000)), 0);
+  EXPECT_TRUE(
+      same(r.run(i->run(100000, {0x12, 0, 0, 0, 96, 0}, {}, 96)), r.run(i->run(8, {0x12, 0, 0, 0, 96, 0}, {}, 96))));
+}
+
 // CVE-2020-28374, through a whole session.
 TEST_F(masked, extended_copy_does_not_reach_it) {
   secret.medium.poke(lba{0}, bytes(512, std::byte{0x5a}));

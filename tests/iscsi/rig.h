@@ -45,15 +45,15 @@ struct rig {
     stalling_device slow;
   };
   // LUN `number` on a new device, for everybody unless `who` says otherwise.
-  device& add_lun(std::uint16_t number, access who = {true, {}}, std::uint64_t blocks = 16384) {
+  device& add_lun(std::uint32_t number, access who = {true, {}}, std::uint64_t blocks = 16384) {
     devices.push_back(std::make_unique<device>(ex(), random, blocks));
     EXPECT_TRUE(target.publish(description(number, devices.back()->slow), std::move(who)));
     return *devices.back();
   }
-  static logical_unit description(std::uint16_t number, io::block_device& d) {
+  static logical_unit description(std::uint32_t number, io::block_device& d) {
     std::vector<std::uint8_t> naa(16);
     naa[0] = 0x60;
-    naa[15] = static_cast<std::uint8_t>(number);
+    for (int i = 0; i < 3; ++i) naa[15 - i] = static_cast<std::uint8_t>(number >> 8 * i);
     return {.number = number, .id = {}, .device = d, .naa = naa, .serial = "S" + std::to_string(number)};
   }
 

@@ -235,7 +235,7 @@ result<layout::allocator> config::check() const {
     if (extents * array.extent_bytes < 128_KiB || extents * array.extent_bytes > 1_GiB)
       return failure(errc::corrupt, "a stripe journal of an impossible size");
   }
-  std::unordered_set<std::uint16_t> numbers;
+  std::unordered_set<std::uint32_t> numbers;
   for (const auto& [id, lun] : luns) {
     VDS_RETURN_IF_FAILED(check_lun(*this, *lun));
     if (!numbers.insert(lun->number).second) return wrong(id, "shares its number with another");

@@ -16,7 +16,7 @@
 namespace vds::array::assembly {
 
 inline constexpr std::size_t max_operations = 16384;  // outcomes kept
-inline constexpr std::size_t max_luns = 16384;        // LUN numbers there are
+inline constexpr std::size_t max_luns = 131072;       // LUN numbers there are
 
 struct config {
   guid array_id;

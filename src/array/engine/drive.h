@@ -29,6 +29,7 @@ struct log_cursor {  // where the next batch goes on this drive
   std::uint64_t cycle = 0, index = 0;
   std::size_t tail = 0;
   std::uint32_t crc = 0;
+  std::size_t sealed = 0;  // where the changes since the snapshot begin
 };
 
 class intents;

@@ -137,6 +137,7 @@ rt::task<void> journal::pump(std::shared_ptr<journal> self) {
     if (j.queue_.empty() && (j.failing_.empty() || j.offline_)) break;
   }
   j.pumping_ = false;
+  if (j.idle_ != nullptr) j.idle_->set();
 }
 
 format::bytes journal::epoch_raise() {
@@ -283,7 +284,10 @@ rt::task<void> journal::write_one() {
   const std::size_t good = co_await write_batch(to, seals, header, written);
   ++batches_;
   if (seals) {
-    for (const auto& d : to) d->log = d->next_log;
+    for (const auto& d : to) {
+      d->log = d->next_log;
+      d->log.sealed = d->log.tail;
+    }
     snapshot_ = snapshot::none;
     must_seal_ = sealing::done;
   }
@@ -319,13 +323,27 @@ rt::task<void> journal::write_one() {
       if (!results[i]) mark_failed(survivors[i], results[i].error());
   }
   if (failing_.empty()) answer(held_, {});
-  if (snapshot_ == snapshot::none) {
+  if (snapshot_ == snapshot::none && !closing_) {
     for (const auto& d : members())
-      if (d->log.tail > d->superblock.log_bytes / 2) {
+      if (d->log.tail > d->log.sealed + (d->superblock.log_bytes - d->log.sealed) / 2) {
         begin_snapshot();
         break;
       }
   }
+}
+
+rt::task<void> journal::close() {
+  const auto self = shared_from_this();
+  closing_ = true;
+  if (snapshot_ == snapshot::running) {
+    const auto done = snapshot_done_;
+    co_await *done;
+  }
+  if (!pumping_) co_return;
+  rt::event idle(executor_);
+  idle_ = &idle;
+  co_await idle;
+  idle_ = nullptr;
 }
 
 void journal::begin_snapshot() {
@@ -366,7 +384,7 @@ rt::task<void> journal::snapshot_loop(std::shared_ptr<journal> self) {
   ids.reserve(j.config_.luns.size());
   for (const auto& [id, lun] : j.config_.luns) ids.push_back(id);
   bool good = true;
-  for (std::size_t i = 0; good && i < ids.size();) {
+  for (std::size_t i = 0; good && !j.closing_ && i < ids.size();) {
     for (; i < ids.size() && chunk.size() < chunk_goal; ++i)
       if (const auto it = j.config_.luns.find(ids[i]); it != j.config_.luns.end()) format::append(chunk, *it->second);
     auto to = j.snapshot_drives_;
@@ -381,7 +399,9 @@ rt::task<void> journal::snapshot_loop(std::shared_ptr<journal> self) {
   }
   chunk.insert(chunk.end(), j.snapshot_changes_.begin(), j.snapshot_changes_.end());
   j.snapshot_changes_ = std::move(chunk);
-  if (!good) log::error("array {}: the configuration does not fit into half of the log", j.config_.array_id);
+  if (j.closing_) good = false;  // whoever opens the array makes another
+  if (!good && !j.closing_)
+    log::error("array {}: the configuration does not fit into half of the log", j.config_.array_id);
   j.snapshot_ = good ? snapshot::ready : snapshot::none;
   j.snapshot_done_->set();
   if (!j.failing_.empty()) j.start_pump();
@@ -441,6 +461,7 @@ rt::task<status> journal::admit(std::shared_ptr<drive> d, std::vector<format::re
       co_return failure(errc::no_space, "the drive is too small for the array's configuration");
     }
     d->log = d->next_log;
+    d->log.sealed = d->log.tail;
     VDS_CO_RETURN_IF_FAILED(co_await write_superblock(d));
     // From here on it takes part in every batch, the one that makes it a member first. Queued before the turn ends.
     auto w = std::make_shared<waiting>();

@@ -4,10 +4,10 @@
 // acknowledged when it is durable on every member; a member that cannot take it is failed, and the survivors durably
 // know so, before anything further is acknowledged. With fewer than half of the members left the journal is offline:
 // nothing is acknowledged any more (assembly/quorum.h says why).
-// When a log area is half used, a snapshot is written into the other area in the background, chunk by chunk, with the
-// changes of the meantime between the chunks; the next batch behind it seals it. So no change waits for a snapshot,
-// unless the area is full before.
-// Thread: the array's executor. Lifetime: shared; the loop keeps it alive.
+// When half of what a snapshot left of a log area is used, the next one is written into the other area in the
+// background, chunk by chunk, with the changes of the meantime between the chunks; the next batch behind it seals it.
+// So no change waits for a snapshot, unless the area is full before. Thread: the array's executor. Lifetime: shared;
+// the loop keeps it alive.
 #pragma once
 
 #include <algorithm>
@@ -45,6 +45,8 @@ class journal : public std::enable_shared_from_this<journal> {
   void later(format::bytes records);  // goes with the next batch; lost if there is none
   // Durable on the survivors when it returns. Joins a failure under way. Non-ok: no quorum left.
   rt::task<status> fail_drive(std::uint32_t slot, failure why);
+  // Nothing is written any more when it returns. After the last commit.
+  rt::task<void> close();
   // After the commit of its drive_gone record.
   void forget_drive(std::uint32_t slot) { drives_.erase(slot); }
 
@@ -90,10 +92,11 @@ class journal : public std::enable_shared_from_this<journal> {
   std::vector<std::shared_ptr<waiting>> held_;  // durable, but a drive failed meanwhile
   std::map<std::uint32_t, failure> failing_;    // to be recorded
   format::bytes later_;
-  bool pumping_ = false, offline_ = false, raise_ = false, forced_ = false;
+  bool pumping_ = false, offline_ = false, raise_ = false, forced_ = false, closing_ = false;
   sealing must_seal_ = sealing::done;
   std::shared_ptr<drive> admitting_;  // not a member yet, but part of the next batch
   rt::mutex turn_;
+  rt::event* idle_ = nullptr;  // close() waits for the pump to end
   snapshot snapshot_ = snapshot::none;
   std::vector<std::shared_ptr<drive>> snapshot_drives_;
   format::bytes snapshot_changes_;  // applied since the last chunk was made

@@ -164,6 +164,33 @@ TEST(records, each_reads_back_and_survives_truncation) {
   }
 }
 
+TEST(records, of_luns_end_earlier_in_older_arrays) {
+  lun_record lun;
+  lun.id = guid{{3}};
+  lun.number = 100000;
+  lun.groups = 2;
+  lun.plexes = {{0, {{{1, 2, 3}}}}};
+  bytes payload;
+  append(payload, lun);
+  const auto read = [](bytes b, std::size_t without) {
+    b.resize(b.size() - without);
+    store<le32>(b.data() + 4, static_cast<std::uint32_t>(b.size() - 8));
+    std::optional<lun_record> out;
+    (void)for_each(b, [&out](record&& r) {
+      out = std::get<lun_record>(std::move(r));
+      return status();
+    });
+    return out;
+  };
+  EXPECT_EQ(read(payload, 0), lun);
+  const auto few = read(payload, 2), no_groups = read(payload, 6);
+  ASSERT_TRUE(few && no_groups);
+  EXPECT_EQ(few->number, 100000U & 0xffff);
+  EXPECT_EQ(few->groups, 2U);
+  EXPECT_EQ(no_groups->groups, 1U);
+  EXPECT_FALSE(read(payload, 1));
+}
+
 TEST(records, of_settings_say_their_bytes_and_refuse_what_is_too_long) {
   bytes payload;
   append(payload, record(setting_record{"iscsi/target/1", {std::byte{7}, std::byte{0}}}));

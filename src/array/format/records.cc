@@ -67,7 +67,8 @@ kind put(writer& w, const wiped_record& r) {
   return kind_wiped;
 }
 kind put(writer& w, const lun_record& r) {
-  w.put(r.id), w.put(r.size), w.put(r.block), w.put(r.number), w.put(static_cast<std::uint8_t>(r.type));
+  w.put(r.id), w.put(r.size), w.put(r.block), w.put(static_cast<std::uint16_t>(r.number)),
+      w.put(static_cast<std::uint8_t>(r.type));
   w.put(static_cast<std::uint8_t>(r.offline)), w.put(r.name), w.put(static_cast<std::uint32_t>(r.unmask.size()));
   for (const auto& entry : r.unmask) w.put(entry);
   const lun_hints& h = r.hints;
@@ -80,7 +81,7 @@ kind put(writer& w, const lun_record& r) {
     w.put(p.stripe_bytes), w.put(static_cast<std::uint32_t>(p.columns.size()));
     for (const auto& column : p.columns) put_runs(w, column);
   }
-  w.put(r.groups);
+  w.put(r.groups), w.put(static_cast<std::uint16_t>(r.number >> 16));
   return kind_lun;
 }
 kind put(writer& w, const lun_gone_record& r) {
@@ -154,6 +155,7 @@ lun_record get_lun(reader& in) {
     for (auto& column : p.columns) column = get_runs(in);
   }
   if (!in.at_end()) r.groups = in.get<std::uint32_t>();  // records from before there was parity end here
+  if (!in.at_end()) r.number |= std::uint32_t{in.get<std::uint16_t>()} << 16;  // and here when there were few LUNs
   return r;
 }
 

@@ -54,7 +54,7 @@ struct lun_record {
   guid id;
   std::uint64_t size = 0;
   std::uint32_t block = 512;
-  std::uint16_t number = 0;
+  std::uint32_t number = 0;
   lun_type type = lun_type::simple;
   bool offline = false;
   std::string name;

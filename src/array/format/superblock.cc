@@ -50,7 +50,9 @@ result<superblock> plan_drive(std::uint64_t drive_bytes, std::uint32_t logical_b
   sb.intent_offset = head_bytes;
   sb.intent_bytes = intent_blocks_for(drive_bytes / extent_bytes) * format_block;
   sb.log_offset = round_up(sb.intent_offset + sb.intent_bytes, 64_KiB);
-  sb.log_bytes = std::clamp(round_up(drive_bytes / 64, 64_KiB), 256_KiB, 16_MiB);
+  // 16 MiB hold some 70,000 LUNs; larger drives can be part of larger arrays.
+  sb.log_bytes = std::max(std::clamp(round_up(drive_bytes / 64, 64_KiB), 256_KiB, 16_MiB),
+                          std::min(round_up(drive_bytes / 2048, 64_KiB), 64_MiB));
   sb.data_offset = round_up(sb.log_offset + 2 * sb.log_bytes, std::max<std::uint64_t>(1_MiB, extent_bytes));
   const std::uint64_t taken = sb.data_offset + tail_bytes;
   if (drive_bytes > taken) sb.extents = std::min<std::uint64_t>((drive_bytes - taken) / extent_bytes, UINT32_MAX);

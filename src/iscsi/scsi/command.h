@@ -59,7 +59,7 @@ class command {
   std::uint32_t expected_out = 0, expected_in = 0;  // bytes the initiator will send, and take
   bool on_behalf = false;                           // part of another command of its nexus (EXTENDED COPY)
   const lun_directory* directory = nullptr;         // for commands that name other LUNs; null: there are none
-  std::vector<std::uint16_t> inventory;             // LUN numbers its initiator may see; for REPORT LUNS only
+  std::vector<std::uint32_t> inventory;             // LUN numbers its initiator may see; for REPORT LUNS only
   std::vector<io::const_buffer> data_out;           // when execute() is called: planned.taken in all
   io::buffer data_in;  // room for planned.in_bytes, or for the blocks that expected_in covers
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <vector>
 
 namespace vds::iscsi {
 
@@ -26,7 +26,7 @@ class copy_results {
   }
   entry& begin(std::uint64_t nexus, std::uint8_t list) {
     forget(nexus, list);
-    if (entries_.size() == kept) entries_.pop_front();
+    if (entries_.size() == kept) entries_.erase(entries_.begin());
     return entries_.emplace_back(entry{nexus, list});
   }
   void forget(std::uint64_t nexus, std::uint8_t list) {
@@ -37,7 +37,7 @@ class copy_results {
   }
 
  private:
-  std::deque<entry> entries_;
+  std::vector<entry> entries_;
 };
 
 }  // namespace vds::iscsi

@@ -29,7 +29,7 @@ namespace vds::iscsi {
 
 // What initiators are told about the LUN; constant.
 struct lun_identity {
-  std::uint16_t number = 0;
+  std::uint32_t number = 0;
   guid id;
   std::vector<std::uint8_t> naa;
   std::string serial, vendor, product, revision;

@@ -13,14 +13,17 @@ namespace vds::iscsi {
 
 class lun;
 
+// The first byte of a LUN in extended flat space addressing with three bytes of number (SAM-5 4.7.7.5.4).
+inline constexpr std::uint8_t extended_flat = 0xd2;
+
 class lun_directory {
  public:
   virtual ~lun_directory() = default;
   // Null if the LUN does not exist for this initiator.
-  virtual std::shared_ptr<lun> find_lun(std::uint16_t number, const std::string& initiator) const = 0;
+  virtual std::shared_ptr<lun> find_lun(std::uint32_t number, const std::string& initiator) const = 0;
   // By the NAA designator of VPD page 83h.
   virtual std::shared_ptr<lun> find_lun(std::span<const std::uint8_t> naa, const std::string& initiator) const = 0;
-  virtual std::vector<std::uint16_t> inventory(const std::string& initiator) const = 0;  // ascending
+  virtual std::vector<std::uint32_t> inventory(const std::string& initiator) const = 0;  // ascending
 };
 
 }  // namespace vds::iscsi

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "iscsi/scsi/handlers.h"
+#include "iscsi/scsi/lun_directory.h"
 
 namespace vds::iscsi {
 namespace {
@@ -15,9 +16,15 @@ void plan_list(std::uint64_t length, plan& p, std::uint16_t field) {
   }
 }
 
-// SAM-5 4.7.7: peripheral addressing up to 255, flat space addressing above.
-void put_lun(std::byte* at, std::uint16_t number) {
-  store(at, be16(static_cast<std::uint16_t>(number < 256 ? number : 0x4000 | number)));
+// SAM-5 4.7.7: peripheral addressing up to 255, flat space addressing above, extended flat space addressing beyond
+// that.
+void put_lun(std::byte* at, std::uint32_t number) {
+  if (number < 256)
+    store(at, be16(static_cast<std::uint16_t>(number)));
+  else if (number < 0x4000)
+    store(at, be16(static_cast<std::uint16_t>(0x4000 | number)));
+  else
+    store(at, be32(std::uint32_t{extended_flat} << 24 | number));
 }
 
 std::uint32_t allocation_report(const command& c) { return c.get<be32>(6); }

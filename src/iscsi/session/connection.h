@@ -59,7 +59,7 @@ class connection {
 
   // Commands (connection_commands.cc).
   bool in_order(const bhs& h, std::uint32_t cmd_sn);
-  std::shared_ptr<lun> find_unit(const lun_field& address, std::uint16_t& number);
+  std::shared_ptr<lun> find_unit(const lun_field& address, std::uint32_t& number);
   void describe(scsi_task& t, const bhs& h, const scsi_command_pdu& pdu);
   void allocate_data_out(scsi_task& t);
   rt::task<void> run_command(std::unique_ptr<scsi_task> t);
@@ -76,7 +76,7 @@ class connection {
   // Task management (task_management.cc).
   rt::task<void> run_task_management(task_management_pdu request);
   rt::task<task_response> manage(task_management_pdu request);
-  rt::task<void> abort_own(std::uint16_t lun_number, bool all);
+  rt::task<void> abort_own(std::uint32_t lun_number, bool all);
   rt::task<void> reset_unit(std::shared_ptr<lun> unit);
   rt::task<void> wait_for(std::vector<scsi_task*> victims);
 
@@ -124,7 +124,7 @@ class connection {
     std::shared_ptr<lun> unit;
     std::uint64_t generation;
   };
-  std::unordered_map<std::uint16_t, seen_unit> units_;
+  std::unordered_map<std::uint32_t, seen_unit> units_;
   std::vector<std::shared_ptr<lun>> former_units_;  // masked away or replaced since; told when the session ends
 
   std::string text_in_;   // of a text request that continues

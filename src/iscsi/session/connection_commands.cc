@@ -13,7 +13,7 @@ constexpr std::uint16_t crc_error = 0x4705;  // protocol service CRC error
 
 }  // namespace
 
-std::shared_ptr<lun> connection::find_unit(const lun_field& address, std::uint16_t& number) {
+std::shared_ptr<lun> connection::find_unit(const lun_field& address, std::uint32_t& number) {
   const auto decoded = lun_number(address);
   if (!decoded) return nullptr;
   number = *decoded;

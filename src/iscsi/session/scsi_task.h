@@ -47,7 +47,7 @@ class scsi_task final : public command {
   const lun_field lun_address;
   const std::uint32_t cmd_sn;
   const std::uint64_t serial;  // in order of arrival
-  std::uint16_t lun_number = 0;
+  std::uint32_t lun_number = 0;
   std::shared_ptr<lun> unit;  // null: does not exist for this initiator
   bool immediate = false;
 

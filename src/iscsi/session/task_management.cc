@@ -37,7 +37,7 @@ rt::task<void> connection::run_task_management(task_management_pdu request) {
 
 rt::task<task_response> connection::manage(task_management_pdu request) {
   const auto function = static_cast<task_function>(request.flags & 0x7f);
-  std::uint16_t number = 0;
+  std::uint32_t number = 0;
   switch (function) {
     case task_function::abort_task: {
       const auto it = tasks_.find(request.referenced_tag);
@@ -64,7 +64,7 @@ rt::task<task_response> connection::manage(task_management_pdu request) {
     case task_function::target_warm_reset:
     case task_function::target_cold_reset: {
       // The target as this initiator sees it: others' LUNs are none of its business.
-      for (const std::uint16_t n : target_->inventory(session_->who.initiator))
+      for (const std::uint32_t n : target_->inventory(session_->who.initiator))
         if (const auto unit = target_->find_lun(n, session_->who.initiator)) co_await reset_unit(unit);
       co_await abort_own(0, true);
       co_return task_response::complete;
@@ -82,7 +82,7 @@ rt::task<void> connection::reset_unit(std::shared_ptr<lun> unit) {
 }
 
 // Commands of this session, whether they have reached the LUN or still wait for room.
-rt::task<void> connection::abort_own(std::uint16_t lun_number, bool all) {
+rt::task<void> connection::abort_own(std::uint32_t lun_number, bool all) {
   std::vector<scsi_task*> victims;
   for (auto& [tag, t] : tasks_) {
     if (!all && (t->unit == nullptr || t->lun_number != lun_number)) continue;

@@ -4,13 +4,13 @@
 
 namespace vds::iscsi {
 
-void lun_map::index(std::uint16_t number, const lun_access& who) {
+void lun_map::index(std::uint32_t number, const lun_access& who) {
   if (who.all) for_all_.insert(number);
   for (const std::string& name : who.initiators) by_initiator_[name].insert(number);
   generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
-void lun_map::unindex(std::uint16_t number, const lun_access& who) {
+void lun_map::unindex(std::uint32_t number, const lun_access& who) {
   if (who.all) for_all_.erase(number);
   for (const std::string& name : who.initiators) {
     const auto it = by_initiator_.find(name);
@@ -23,7 +23,7 @@ void lun_map::unindex(std::uint16_t number, const lun_access& who) {
 
 status lun_map::insert(std::shared_ptr<lun> unit, lun_access who) {
   const std::lock_guard lock(mutex_);
-  const std::uint16_t number = unit->identity().number;
+  const std::uint32_t number = unit->identity().number;
   if (entries_.contains(number)) return errc::already_exists;
   index(number, who);
   by_naa_.emplace(unit->identity().naa, number);
@@ -31,7 +31,7 @@ status lun_map::insert(std::shared_ptr<lun> unit, lun_access who) {
   return {};
 }
 
-std::shared_ptr<lun> lun_map::remove(std::uint16_t number, lun_access* who) {
+std::shared_ptr<lun> lun_map::remove(std::uint32_t number, lun_access* who) {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(number);
   if (it == entries_.end()) return nullptr;
@@ -44,7 +44,7 @@ std::shared_ptr<lun> lun_map::remove(std::uint16_t number, lun_access* who) {
   return unit;
 }
 
-std::shared_ptr<lun> lun_map::set_access(std::uint16_t number, lun_access who, lun_access* before) {
+std::shared_ptr<lun> lun_map::set_access(std::uint32_t number, lun_access who, lun_access* before) {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(number);
   if (it == entries_.end()) return nullptr;
@@ -54,13 +54,13 @@ std::shared_ptr<lun> lun_map::set_access(std::uint16_t number, lun_access who, l
   return it->second.unit;
 }
 
-std::shared_ptr<lun> lun_map::find(std::uint16_t number) const {
+std::shared_ptr<lun> lun_map::find(std::uint32_t number) const {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(number);
   return it == entries_.end() ? nullptr : it->second.unit;
 }
 
-std::shared_ptr<lun> lun_map::find(std::uint16_t number, const std::string& initiator) const {
+std::shared_ptr<lun> lun_map::find(std::uint32_t number, const std::string& initiator) const {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(number);
   return it == entries_.end() || !it->second.who.allows(initiator) ? nullptr : it->second.unit;
@@ -68,16 +68,16 @@ std::shared_ptr<lun> lun_map::find(std::uint16_t number, const std::string& init
 
 std::shared_ptr<lun> lun_map::find(std::span<const std::uint8_t> naa, const std::string& initiator) const {
   const std::lock_guard lock(mutex_);
-  const auto number = by_naa_.find({naa.begin(), naa.end()});
+  const auto number = by_naa_.find(naa);
   if (number == by_naa_.end()) return nullptr;
   const auto it = entries_.find(number->second);
   return it == entries_.end() || !it->second.who.allows(initiator) ? nullptr : it->second.unit;
 }
 
-std::vector<std::uint16_t> lun_map::inventory(const std::string& initiator) const {
+std::vector<std::uint32_t> lun_map::inventory(const std::string& initiator) const {
   const std::lock_guard lock(mutex_);
   const auto own = by_initiator_.find(initiator);
-  std::vector<std::uint16_t> numbers;
+  std::vector<std::uint32_t> numbers;
   if (own == by_initiator_.end()) {
     numbers.assign(for_all_.begin(), for_all_.end());
   } else {

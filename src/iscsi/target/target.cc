@@ -25,7 +25,7 @@ bool printable(std::string_view text) {
 }
 
 status check(const logical_unit& lu) {
-  if (lu.number > max_lun_number) return failure(errc::invalid_argument, "LUN number above 16383");
+  if (lu.number > max_lun_number) return failure(errc::invalid_argument, "LUN number above 16777215");
   if (lu.naa.size() != 8 && lu.naa.size() != 16) return failure(errc::invalid_argument, "NAA id of 8 or 16 bytes");
   if (lu.serial.empty() || lu.serial.size() > 240 || !printable(lu.serial))
     return failure(errc::invalid_argument, "serial number of 1 to 240 ASCII characters");
@@ -142,7 +142,7 @@ status target::attach(std::shared_ptr<lun> unit, access who) {
   return {};
 }
 
-rt::task<status> target::detach(std::uint16_t number) {
+rt::task<status> target::detach(std::uint32_t number) {
   lun_access whom;
   const auto unit = core_->luns.remove(number, &whom);
   if (unit == nullptr) co_return errc::not_found;
@@ -152,7 +152,7 @@ rt::task<status> target::detach(std::uint16_t number) {
   co_return status();
 }
 
-rt::task<status> target::unpublish(std::uint16_t number) {
+rt::task<status> target::unpublish(std::uint32_t number) {
   lun_access whom;
   const auto unit = core_->luns.remove(number, &whom);
   if (unit == nullptr) co_return errc::not_found;
@@ -161,7 +161,7 @@ rt::task<status> target::unpublish(std::uint16_t number) {
   co_return status();
 }
 
-rt::task<status> target::set_access(std::uint16_t number, access who) {
+rt::task<status> target::set_access(std::uint32_t number, access who) {
   auto normal = normalised(who);
   if (!normal) co_return std::move(normal).error();
   const lun_access after = *normal;
@@ -180,14 +180,14 @@ rt::task<status> target::set_access(std::uint16_t number, access who) {
   co_return status();
 }
 
-status target::resized(std::uint16_t number) {
+status target::resized(std::uint32_t number) {
   const auto unit = core_->luns.find(number);
   if (unit == nullptr) return errc::not_found;
   unit_resized(unit);
   return {};
 }
 
-bool target::published(std::uint16_t number) const { return core_->luns.find(number) != nullptr; }
+bool target::published(std::uint32_t number) const { return core_->luns.find(number) != nullptr; }
 std::size_t target::size() const { return core_->luns.size(); }
 std::size_t target::sessions() const { return core_->sessions.size(); }
 

@@ -28,7 +28,7 @@ class lun;
 class target_core;
 class target_ports;
 
-inline constexpr std::uint16_t max_lun_number = 16383;  // flat space addressing (SAM-5 4.7.7.4) above 255
+inline constexpr std::uint32_t max_lun_number = 0xffffff;  // extended flat space addressing (SAM-5 4.7.7.5.4)
 
 struct target_options {
   std::string iqn;
@@ -43,7 +43,7 @@ struct portal_group {
 
 // What an initiator sees of a LUN; stable for the LUN's life, or multipath would corrupt data.
 struct logical_unit {
-  std::uint16_t number = 0;
+  std::uint32_t number = 0;
   guid id;
   io::block_device& device;
   std::vector<std::uint8_t> naa;  // 8 or 16 bytes, NAA 5 or 6: VPD page 83h as given
@@ -96,19 +96,19 @@ class target {
   // The same for a unit that other targets may show, too. already_exists if its number is taken.
   status attach(std::shared_ptr<lun> unit, access who);
   // It vanishes at once; none of its commands that came through this target runs when this returns. not_found.
-  rt::task<status> detach(std::uint16_t number);
+  rt::task<status> detach(std::uint32_t number);
 
   // detach() for a unit that no other target shows: returns when no command touches the device any more, and none ever
   // will. not_found. Resumes its awaiter on the device's executor.
-  rt::task<status> unpublish(std::uint16_t number);
+  rt::task<status> unpublish(std::uint32_t number);
 
   // Who loses the LUN: its commands have ended when this returns. Resumes its awaiter on the device's executor.
-  rt::task<status> set_access(std::uint16_t number, access who);
+  rt::task<status> set_access(std::uint32_t number, access who);
 
   // The device has another size: initiators get a unit attention (capacity data has changed).
-  status resized(std::uint16_t number);
+  status resized(std::uint32_t number);
 
-  bool published(std::uint16_t number) const;
+  bool published(std::uint32_t number) const;
   std::size_t size() const;                     // logical units
   std::size_t sessions() const;                 // normal sessions now
   std::vector<std::string> initiators() const;  // names logged in now

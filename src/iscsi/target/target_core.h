@@ -19,13 +19,13 @@ class target_core final : public session_target {
 
   const std::string& iqn() const override { return iqn_; }
   std::uint64_t map_generation() const noexcept override { return luns.generation(); }
-  std::shared_ptr<lun> find_lun(std::uint16_t number, const std::string& initiator) const override {
+  std::shared_ptr<lun> find_lun(std::uint32_t number, const std::string& initiator) const override {
     return luns.find(number, initiator);
   }
   std::shared_ptr<lun> find_lun(std::span<const std::uint8_t> naa, const std::string& initiator) const override {
     return luns.find(naa, initiator);
   }
-  std::vector<std::uint16_t> inventory(const std::string& initiator) const override {
+  std::vector<std::uint32_t> inventory(const std::string& initiator) const override {
     return luns.inventory(initiator);
   }
   rt::task<status> admit(std::shared_ptr<session_record> s) override { return sessions.admit(std::move(s)); }

@@ -170,7 +170,7 @@ class host {
 
  private:
   struct published {
-    std::uint16_t number;
+    std::uint32_t number;
     naa_id naa;
     std::vector<guid> plexes;
   };

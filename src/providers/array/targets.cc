@@ -324,7 +324,7 @@ rt::task<status> targets::set_access(guid lun, iscsi::access who) {
   const auto at = units_.find(lun);
   if (at == units_.end()) co_return status();
   at->second.who = who;
-  const std::uint16_t number = at->second.number;
+  const std::uint32_t number = at->second.number;
   for (const guid& id : std::vector(at->second.shown_by)) {
     if (live_target* t = find(id)) VDS_CO_RETURN_IF_FAILED(co_await t->object->set_access(number, who));
   }

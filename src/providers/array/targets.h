@@ -124,7 +124,7 @@ class targets {
     std::string bound;  // empty: it is not open
   };
   struct unit {
-    std::uint16_t number = 0;
+    std::uint32_t number = 0;
     std::shared_ptr<iscsi::lun> lun;
     std::shared_ptr<iscsi::target_ports> ports;
     iscsi::access who;

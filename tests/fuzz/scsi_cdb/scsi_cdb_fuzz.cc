@@ -22,7 +22,7 @@ struct plain_command final : command {};
 
 struct all_luns final : lun_directory {
   std::shared_ptr<lun> first, second;
-  std::shared_ptr<lun> find_lun(std::uint16_t n, const std::string&) const override {
+  std::shared_ptr<lun> find_lun(std::uint32_t n, const std::string&) const override {
     return n == 3 ? first : n == 4 ? second : nullptr;
   }
   std::shared_ptr<lun> find_lun(std::span<const std::uint8_t> naa, const std::string&) const override {
@@ -30,7 +30,7 @@ struct all_luns final : lun_directory {
       if (std::equal(naa.begin(), naa.end(), l->identity().naa.begin(), l->identity().naa.end())) return l;
     return nullptr;
   }
-  std::vector<std::uint16_t> inventory(const std::string&) const override { return {3, 4}; }
+  std::vector<std::uint32_t> inventory(const std::string&) const override { return {3, 4}; }
 };
 rt::task<status> fine() { co_return status(); }
 }  // namespace

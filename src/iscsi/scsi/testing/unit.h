@@ -24,13 +24,13 @@ struct plain final : command {};
 
 // LUNs and who may not see them.
 struct directory final : lun_directory {
-  std::map<std::uint16_t, std::shared_ptr<lun>> all;
-  std::map<std::uint16_t, std::string> hidden_from;
-  std::shared_ptr<lun> seen(std::uint16_t n, const std::string& by) const {
+  std::map<std::uint32_t, std::shared_ptr<lun>> all;
+  std::map<std::uint32_t, std::string> hidden_from;
+  std::shared_ptr<lun> seen(std::uint32_t n, const std::string& by) const {
     const auto hidden = hidden_from.find(n);
     return hidden != hidden_from.end() && hidden->second == by ? nullptr : all.at(n);
   }
-  std::shared_ptr<lun> find_lun(std::uint16_t n, const std::string& by) const override {
+  std::shared_ptr<lun> find_lun(std::uint32_t n, const std::string& by) const override {
     return all.contains(n) ? seen(n, by) : nullptr;
   }
   std::shared_ptr<lun> find_lun(std::span<const std::uint8_t> naa, const std::string& by) const override {
@@ -38,8 +38,8 @@ struct directory final : lun_directory {
       if (std::equal(naa.begin(), naa.end(), l->identity().naa.begin(), l->identity().naa.end())) return seen(n, by);
     return nullptr;
   }
-  std::vector<std::uint16_t> inventory(const std::string& by) const override {
-    std::vector<std::uint16_t> out;
+  std::vector<std::uint32_t> inventory(const std::string& by) const override {
+    std::vector<std::uint32_t> out;
     for (const auto& [n, l] : all)
       if (seen(n, by)) out.push_back(n);
     return out;
@@ -73,10 +73,10 @@ struct unit : ::testing::Test {
   }
   ~unit() override { stop(); }
 
-  static std::vector<std::uint8_t> naa_of(std::uint16_t number) {
+  static std::vector<std::uint8_t> naa_of(std::uint32_t number) {
     return {0x50, 1, 2, 3, 4, 5, 6, static_cast<std::uint8_t>(number)};
   }
-  std::shared_ptr<lun> make(std::uint16_t number, io::block_device& on, lun_persistence p) {
+  std::shared_ptr<lun> make(std::uint32_t number, io::block_device& on, lun_persistence p) {
     auto settings = decode_settings(p.saved);
     EXPECT_TRUE(settings);
     auto made = std::make_shared<lun>(lun_identity{.number = number,
