@@ -18,7 +18,7 @@ cmake --install "$build" --prefix "$prefix" >"$work/install.log" 2>&1 || { cat "
 # --- the names that others build on
 for file in bin/vds bin/vds-provider-check share/man/man1/vds-provider-check.1 lib/libvds.so lib/libvds.so.0 lib/pkgconfig/vds.pc lib/cmake/vds/vdsConfig.cmake \
   lib/libvds-provider-sdk.so lib/pkgconfig/vds-provider-sdk.pc \
-  include/vds/{windows,vds,vdshwprv,vdslun,vdserr,vdsx,vdsprovider,unknwn,objbase}.h lib/systemd/system/vdsd.service \
+  include/vds/{windows,vds,vdshwprv,vdslun,vdserr,vdsx,vdsprovider,unknwn,objbase}.h lib/systemd/system/{vdsd.service,vds-scrub.service,vds-scrub.timer} \
   lib/sysusers.d/vdsd.conf lib/tmpfiles.d/vdsd.conf share/man/man1/vds.1 share/man/man8/vdsd.8 share/man/man8/vds-arrayd.8 \
   share/bash-completion/completions/vds; do
   [[ -e $prefix/$file ]] || fail "$file is not installed"

@@ -83,6 +83,11 @@ void lun_and_operation(CLI::App& app, options& o) {
   one_lun(app, o);
   operation_options(app, o);
 }
+void lun_scrub_options(CLI::App& app, options& o) {
+  app.add_option("LUN", o.objects, "id, prefix of the id, or name")->expected(0, 1)->type_name("");
+  app.add_flag("--all", o.all, "every LUN, one after the other");
+  operation_options(app, o);
+}
 void lun_unmask_options(CLI::App& app, options& o) {
   objects<1, 10000>(app, o, "LUN [INITIATOR]...", "the LUN, then the initiators to admit; '*' admits all");
 }
@@ -261,7 +266,7 @@ constexpr auto commands = std::to_array<command>({
     {"lun", "unmask", "", "let initiators see a LUN", lun_unmask_options, lun_unmask, "lun"},
     {"lun", "mask", "", "hide a LUN from initiators", lun_mask_options, lun_mask, "lun"},
     {"lun", "recover", "", "synchronise what is out of step", lun_and_operation, lun_recover, "lun"},
-    {"lun", "scrub", "", "read all of a LUN on every drive and compare", lun_and_operation, lun_scrub, "lun"},
+    {"lun", "scrub", "", "read all of a LUN on every drive and compare", lun_scrub_options, lun_scrub, "lun"},
     {"lun", "status", "", "show or change whether a LUN serves I/O", lun_status_options, lun_status, "lun"},
     {"plex", "list", "ls", "the plexes of a LUN", plex_list_options, plex_list, "lun"},
     {"plex", "add", "", "mirror a LUN onto another", plex_add_options, plex_add, "lun"},

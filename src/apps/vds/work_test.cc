@@ -61,5 +61,19 @@ TEST_F(command_line, a_scrub_is_waited_for_like_an_operation) {
   EXPECT_EQ(begun.out, to_string(store.operations.back().id) + "\n");
 }
 
+TEST_F(command_line, all_luns_are_scrubbed_one_after_the_other) {
+  store.add_lun(1, "tank");
+  store.add_lun(2, "pond");
+  EXPECT_EQ(vds("lun scrub").status, 2);
+  EXPECT_EQ(vds("lun scrub tank --all").status, 2);
+  EXPECT_EQ(vds("lun scrub --all --no-wait").status, 2);
+  EXPECT_TRUE(store.operations.empty());
+  const auto all = vds("lun scrub --all");
+  EXPECT_EQ(all.status, 0) << all.err;
+  EXPECT_THAT(all.out, AllOf(HasSubstr("tank"), HasSubstr("pond")));
+  ASSERT_EQ(store.operations.size(), 2u);
+  EXPECT_EQ(vds_json("lun scrub --all").size(), 2u);
+}
+
 }  // namespace
 }  // namespace vds::cli

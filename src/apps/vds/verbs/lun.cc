@@ -182,7 +182,43 @@ void lun_recover(context& c, const options& o) {
   run_on_lun(c, o, id, c.service(o).recover_lun(id), "is in step again");
 }
 
+namespace {
+
+// One after the other: two at once would only make the drives seek. Whatever becomes of one, the others are read, too.
+void scrub_all(context& c, const options& o) {
+  if (o.no_wait)
+    throw command_error(exit_status::usage, "--all waits for each LUN before the next", "leave out --no-wait");
+  json results = json::array();
+  std::size_t failed = 0;
+  for (const lun_view& l : c.service(o).luns()) {
+    json one = {{"id", to_string(l.id)}, {"name", l.name}};
+    try {
+      const guid job = c.service(o).scrub_lun(l.id);
+      wait_for(c, o, c.service(o).open_operation(job));
+      const std::string found = c.service(o).operation_status(job).phase;
+      one["found"] = found;
+      say_done(c, o, fmt::format("LUN {}: {}", called(l), found), {});
+    } catch (const service_gone&) {
+      throw;
+    } catch (const command_error& e) {
+      if (e.status() == exit_status::detached) throw;
+      ++failed;
+      one["error"] = e.why();
+      if (!o.json) c.err << fmt::format("LUN {}: {}\n", called(l), e.why());
+    }
+    results.push_back(std::move(one));
+  }
+  if (o.json) c.out << dump(results);
+  if (failed != 0)
+    throw command_error(exit_status::failed,
+                        fmt::format("{} of {} LUNs were not read to the end", failed, results.size()));
+}
+
+}  // namespace
+
 void lun_scrub(context& c, const options& o) {
+  if (o.all == !o.objects.empty()) throw command_error(exit_status::usage, "say which LUN to scrub, or --all");
+  if (o.all) return scrub_all(c, o);
   const guid id = find_lun(c, o, o.objects.front());
   const guid job = c.service(o).scrub_lun(id);
   run_on_lun(c, o, id, c.service(o).open_operation(job), "has been read and compared");
