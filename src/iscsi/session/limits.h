@@ -30,7 +30,8 @@ struct connection_limits {
 struct server_limits {
   std::size_t connections = 4096;
   std::size_t connections_per_address = 2048;
-  std::size_t half_open = 512;  // not logged in yet; the oldest gives way to a new one
+  std::size_t sessions_per_target = 1024;  // a login beyond is refused (0302h); who is logged in can always come back
+  std::size_t half_open = 512;             // not logged in yet; the oldest gives way to a new one
   connection_limits connection;
 };
 

@@ -42,7 +42,7 @@ status portal_server::add(target& t) {
   if (!name) return failure(errc::invalid_argument, "not an iSCSI name: " + t.iqn());
   const std::lock_guard lock(mutex_);
   if (!targets_.emplace(std::move(*name), &t).second) return errc::already_exists;
-  t.core()->sessions.reopen();
+  t.core()->sessions.open(limits_.sessions_per_target);
   return {};
 }
 

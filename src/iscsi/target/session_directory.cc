@@ -1,13 +1,12 @@
 #include "iscsi/target/session_directory.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "iscsi/session/connection.h"
 
 namespace vds::iscsi {
 namespace {
-
-constexpr std::size_t max_sessions = 32768;  // half of the TSIHs, so that looking for a free one is short
 
 std::uint64_t next_nexus_id() {
   static std::atomic<std::uint64_t> last{0};
@@ -44,10 +43,11 @@ rt::task<status> session_directory::admit(std::shared_ptr<session_record> sessio
     std::shared_ptr<session_record> old;
     {
       const std::lock_guard lock(mutex_);
+      promised_.erase(key);
       if (closed_) co_return errc::closing;
       const auto it = sessions_.find(key);
       if (it == sessions_.end()) {
-        if (sessions_.size() >= max_sessions) co_return errc::out_of_memory;
+        if (sessions_.size() + promised_.size() >= most_) co_return errc::out_of_memory;
         do ++last_handle_;
         while (last_handle_ == 0 || handles_.contains(last_handle_));
         session->tsih = last_handle_;
@@ -70,6 +70,7 @@ void session_directory::leave(const std::shared_ptr<session_record>& session) {
   sessions_.erase(it);
   handles_.erase(session->tsih);
   std::erase_if(waiters_, [&](const waiter& w) {
+    if (w.gone == session.get()) promised_.insert(port_of(*session));
     if (w.gone != session.get() && !(w.gone == nullptr && sessions_.empty())) return false;
     w.executor->post([h = w.handle] { h.resume(); });
     return true;
@@ -104,8 +105,9 @@ void session_directory::close() noexcept {
   closed_ = true;
 }
 
-void session_directory::reopen() noexcept {
+void session_directory::open(std::size_t most) noexcept {
   const std::lock_guard lock(mutex_);
+  most_ = std::min(most, max_sessions);
   closed_ = false;
 }
 
