@@ -84,6 +84,7 @@ rt::task<void> connection::enter_full_feature(login& l, login_reply& reply) {
       co_return;
     }
     session_ = std::move(record);
+    cid_ = l.cid();
     reply.header.tsih = session_->tsih;
   }
   if (state_ != connection_state::logging_in) co_return;

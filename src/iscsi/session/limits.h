@@ -24,6 +24,8 @@ struct connection_limits {
   monotonic::duration ping_answer = 20s;      // then the connection is dropped
   monotonic::duration send_stall = 60s;       // one gathered write that does not end: a reader that does not read
   monotonic::duration logout_linger = 10s;    // for the peer to close after our logout response
+  monotonic::duration logout_request = 3s;    // from our asking it to log out to our dropping it; whole seconds
+  monotonic::duration drop_notice = 1s;       // for the peer to take the notice that it is dropped
 };
 
 // Of one portal server.

@@ -13,7 +13,7 @@ std::uint64_t next_nexus_id() {
   return ++last;
 }
 
-void ask_to_end(const std::shared_ptr<session_record>& s, std::string_view why) {
+void end_at_once(const std::shared_ptr<session_record>& s, std::string_view why) {
   s->executor.post([s, why = std::string(why)] {
     if (s->live != nullptr) s->live->drop(why);
   });
@@ -58,7 +58,7 @@ rt::task<status> session_directory::admit(std::shared_ptr<session_record> sessio
       }
       old = it->second;
     }
-    ask_to_end(old, "its session was reinstated");
+    end_at_once(old, "its session was reinstated");
     co_await departure{*this, old.get(), session->executor};
   }
 }
@@ -92,12 +92,16 @@ std::size_t session_directory::size() const {
 
 void session_directory::drop_all(std::string_view why, const session_record* but) {
   for (const auto& s : all())
-    if (s.get() != but) ask_to_end(s, why);
+    if (s.get() != but) end_at_once(s, why);
 }
 
-void session_directory::drop_if(const std::function<bool(const session_record&)>& which, std::string_view why) {
-  for (const auto& s : all())
-    if (which(*s)) ask_to_end(s, why);
+void session_directory::ask_to_log_out(const std::function<bool(const session_record&)>& which, std::string_view why) {
+  for (const auto& s : all()) {
+    if (!which(*s)) continue;
+    s->executor.post([s, reason = std::string(why)] {
+      if (s->live != nullptr) s->live->ask_to_log_out(reason);
+    });
+  }
 }
 
 void session_directory::close() noexcept {

@@ -29,7 +29,8 @@ class session_directory {
   std::size_t size() const;
 
   void drop_all(std::string_view why, const session_record* but = nullptr);
-  void drop_if(const std::function<bool(const session_record&)>& which, std::string_view why);
+  // They are asked to log out, and dropped if they do not in time.
+  void ask_to_log_out(const std::function<bool(const session_record&)>& which, std::string_view why);
   void close() noexcept;  // nobody new
   void open(std::size_t most) noexcept;
   rt::task<void> emptied(rt::executor& here);
