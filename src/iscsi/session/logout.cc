@@ -57,6 +57,7 @@ void connection::ask_to_log_out(std::string_view why) {
 // It was asked in vain. The notice is for a peer that reads; one that does not is not waited for.
 void connection::drop_with_notice(const std::string& why) {
   if (state_ != full_feature) return drop(why);
+  log::warn("iscsi {}: {} did not log out in time", peer_, agreed_.initiator_name);
   async_message_pdu notice;
   notice.event = static_cast<std::uint8_t>(async_event::connection_dropped);
   notice.parameter1 = cid_;
