@@ -6,6 +6,9 @@ import sys
 import harness
 
 GUEST = harness.TOP / "tests/guest/guest"
+INITIATOR = "iqn.2026-01.org.vds:guest"
+STORAGE = "open-iscsi e2fsprogs xfsprogs btrfs-progs multipath-tools nftables fio"
+STORAGE_MODULES = "iscsi_tcp sd_mod ext4 xfs btrfs dm_multipath dm_round_robin dm_service_time nf_tables"
 WITH = ["-p", "open-iscsi e2fsprogs", "-m", "iscsi_tcp sd_mod"]
 
 
@@ -27,7 +30,7 @@ class the_linux_kernel(harness.Scene):
         target, number = first["iscsi_url"].split("/")[3:5]
         command = [GUEST, "-p", "open-iscsi sg3-utils", "-m", "iscsi_tcp sd_mod sg", "-t", "300", harness.TOP / "tests/guest/iscsi_scsi.sh",
                    f"10.0.2.2:{s.port}", target, number, "iqn.2026-01.org.vds:guest"]
-        status, text = self.talk(command, "== waiting for another LUN", lambda: s.create("64M", "--type", "mirror", "--name", "second"))
+        status, text = self.talk(command, [("== waiting for another LUN", lambda: s.create("64M", "--type", "mirror", "--name", "second"))])
         if status == harness.SKIPPED:
             self.skipTest("no root file system with sg3-utils here")
         self.assertEqual(status, 0)
@@ -38,20 +41,55 @@ class the_linux_kernel(harness.Scene):
         lun = s.create("64M", "--type", "parity")
         target, number = lun["iscsi_url"].split("/")[3:5]
         status, text = self.talk([GUEST, *WITH, "-t", "300", harness.TOP / "tests/guest/iscsi_resize.sh", f"10.0.2.2:{s.port}", target, number,
-                                  "iqn.2026-01.org.vds:guest"], "== waiting to be larger", lambda: s.vds("lun", "extend", lun["id"], "--by", "96M"))
+                                  "iqn.2026-01.org.vds:guest"], [("== waiting to be larger", lambda: s.vds("lun", "extend", lun["id"], "--by", "96M"))])
         self.assertEqual(status, 0)
         self.assertIn(f"== now {160 << 20} bytes", text)
         self.assertIn("== all there", text)
 
-    def talk(self, command, cue, act):
+    def storage(self, script, *args, cues=()):
+        """Runs a script that needs the larger root file system; skipped where that cannot be had."""
+        status, text = self.talk([GUEST, "-p", STORAGE, "-m", STORAGE_MODULES, "-t", "400", harness.TOP / "tests/guest" / script, *args], cues)
+        if status == harness.SKIPPED:
+            self.skipTest("no root file system with the tools of storage here")
+        self.assertEqual(status, 0)
+        self.assertIn("== all there", text)
+        return text
+
+    def test_loses_no_byte_to_connections_that_are_cut_and_has_xfs_and_btrfs(self):
+        s = self.service(drives="3x512M")
+        target, number = s.create("320M", "--type", "mirror")["iscsi_url"].split("/")[3:5]
+        text = self.storage("iscsi_cuts.sh", f"10.0.2.2:{s.port}", target, number, INITIATOR)
+        for done in ("cut 3 is mended", "ext4 has every byte", "xfs has every byte", "btrfs has every byte"):
+            self.assertIn(f"== {done}", text)
+
+    def test_has_two_paths_and_goes_on_when_either_is_lost(self):
+        s = self.service(drives="3x512M")
+        lun = s.create("96M", "--type", "mirror")
+        iqn, number = lun["iscsi_url"].split("/")[3:5]
+        target = next(t for t in s.vds("target", "list") if t["iscsi_name"] == iqn)
+        group = s.vds("portal-group", "create", target["id"])
+        other = f"127.0.0.1:{harness.free_port()}"
+        s.vds("portal", "add", other, "--group", group["id"])
+        text = self.storage("iscsi_multipath.sh", f"10.0.2.2:{s.port}", f"10.0.2.2:{other.split(':')[1]}", iqn, number, INITIATOR, cues=[
+            ("== waiting for the other portal to go", lambda: s.vds("portal", "status", other, "offline")),
+            ("== waiting for the other portal to come back", lambda: s.vds("portal", "status", other, "online"))])
+        for done in ("both carry", "the other path was lost and is back", "the first path was lost and is back"):
+            self.assertIn(f"== {done}", text)
+        # The kernel's initiator heard the request and logged out: nobody had to be dropped.
+        log = "".join(f.read_text(errors="replace") for f in self.folder.glob("*.log"))
+        self.assertIn(f"{INITIATOR} is asked to log out", log)
+        self.assertNotIn("did not log out in time", log)
+
+    def talk(self, command, cues):
         """Runs it; does something when it says so. Its status and what it printed."""
         lines = []
         with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               errors="replace", env=self.environment) as guest:
             for line in guest.stdout:
                 lines.append(line)
-                if line.startswith(cue):
-                    act()
+                for cue, act in cues:
+                    if line.startswith(cue):
+                        act()
         print("".join(lines))
         return guest.returncode, "".join(lines)
 

@@ -111,8 +111,10 @@ TEST_F(portals, taking_a_portal_from_a_group_ends_the_sessions_that_came_by_it) 
   EXPECT_EQ(log_in(*a), 0);
   EXPECT_EQ(log_in(*b), 0);
   t.set_groups({{2, {second}}});
-  ex.run_ready();
+  EXPECT_EQ(ex.run(a->receive()).as<async_message_pdu>().event, 1);  // it is asked to log out, in vain
+  ex.advance(4s);
   EXPECT_EQ(t.sessions(), 1u);
+  EXPECT_EQ(ex.run(a->receive()).as<async_message_pdu>().event, 2);
   EXPECT_TRUE(ex.run(a->receive()).gone);
   EXPECT_EQ(ex.run(b->run(0, {0x12, 0, 0, 0, 96, 0}, {}, 96)).status, 0);
 }
@@ -133,6 +135,8 @@ TEST_F(portals, come_and_go_while_initiators_are_at_work) {
   // The loopback is nobody's business elsewhere.
   EXPECT_EQ(discover(first), text({"TargetName=" + test_iqn, "TargetAddress=10.0.0.1:3260,1"}));
   ex.run(server->remove_portal(third));
+  EXPECT_EQ(ex.run(c->receive()).as<async_message_pdu>().event, 1);  // it is asked to log out, in vain
+  EXPECT_EQ(ex.run(c->receive()).as<async_message_pdu>().event, 2);
   EXPECT_TRUE(ex.run(c->receive()).gone);
   EXPECT_EQ(server->addresses().size(), 2u);
   auto again = connect(first);

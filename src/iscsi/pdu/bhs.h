@@ -172,6 +172,15 @@ struct r2t_pdu {
   be32 task_tag, transfer_tag, stat_sn, exp_cmd_sn, max_cmd_sn, r2t_sn, buffer_offset, desired_length;
 };
 
+enum class async_event : std::uint8_t {
+  scsi = 0,
+  logout_requested = 1,     // parameter3: within so many seconds
+  connection_dropped = 2,   // parameter1: CID, parameter2: Time2Wait, parameter3: Time2Retain
+  connections_dropped = 3,  // all of the session
+  negotiation_requested = 4,
+  vendor = 255,
+};
+
 struct async_message_pdu {
   std::uint8_t opcode_byte = 0x32, flags = final_bit;
   std::array<std::uint8_t, 2> reserved1{};

@@ -95,12 +95,14 @@ rt::task<void> connection::run() {
   co_await login_phase();
   executor_.cancel_timer(timer_);
   if (state_ == full_feature) {
+    serving_ = true;
     schedule_tick();
     co_await receive();
   }
   drop("peer has gone");
   *alive_ = false;
   executor_.cancel_timer(timer_);
+  executor_.cancel_timer(leave_timer_);
   // Order matters: first no command can touch a LUN, then the LUNs forget us, then a new session may begin.
   co_await gate_.close();
   co_await leave_units();
@@ -209,38 +211,6 @@ rt::task<void> connection::on_nop_out(const bhs& h) {
 rt::task<void> connection::on_snack(const bhs& h) {
   reject(h, reject_reason::snack_reject);  // ErrorRecoveryLevel is 0
   co_return;
-}
-
-rt::task<void> connection::on_logout(const bhs& h) {
-  const auto pdu = as<logout_request_pdu>(h);
-  if (!in_order(h, pdu.cmd_sn)) co_return;
-  rt::start(run_logout(pdu));
-}
-
-rt::task<void> connection::run_logout(logout_request_pdu request) {
-  auto held = gate_.hold();
-  const int reason = request.flags & 0x7f;
-  logout_response_pdu answer;
-  answer.task_tag = request.task_tag;
-  if (reason > 1) {
-    answer.response = 2;  // connection recovery is not supported
-    push(generic(answer));
-    co_return;
-  }
-  // Commands that came before are seen through; there is nobody to take late data-out from any more.
-  if (state_ == full_feature) become(logging_out);
-  std::vector<scsi_task*> all;
-  for (auto& [tag, t] : tasks_) {
-    all.push_back(t);
-    if (t->received < t->wanted || t->unsolicited_open) t->abort();
-  }
-  co_await wait_for(std::move(all));
-  push(generic(answer));
-  co_await queue_.flushed();
-  if (state_ != logging_out) co_return;
-  timer_ = executor_.run_at(executor_.now() + limits_.logout_linger, [this, alive = alive_] {
-    if (*alive) drop("logged out");
-  });
 }
 
 void connection::schedule_tick() {

@@ -30,6 +30,9 @@ class connection {
 
   rt::task<void> run();
   void drop(std::string_view why);  // idempotent
+  // A session is asked to log out (RFC 7143 11.9), and served until it has; after limits.logout_request it is told that
+  // it is dropped, and dropped. Whoever has no session yet, and a discovery session, is dropped at once. Idempotent.
+  void ask_to_log_out(std::string_view why);
 
   connection_state state() const noexcept { return state_; }
   const std::string& peer() const noexcept { return peer_; }
@@ -87,7 +90,10 @@ class connection {
 
   void reject(const bhs& h, reject_reason why);
   void push(bhs header, numbering number = numbering::status, std::vector<std::byte> bytes = {});
+  // Logout (logout.cc).
   rt::task<void> run_logout(logout_request_pdu request);
+  void drop_with_notice(const std::string& why);
+
   void abort_everything();
   void schedule_tick();
   void tick();
@@ -113,6 +119,8 @@ class connection {
   chap_accounts proven_;
   rt::event dropped_;  // ends a pause
   std::shared_ptr<session_record> session_;
+  std::uint16_t cid_ = 0;
+  bool serving_ = false;  // the last login response has gone out
 
   std::unordered_map<std::uint32_t, scsi_task*> tasks_;  // by Initiator Task Tag
   std::uint64_t last_serial_ = 0;
@@ -132,7 +140,7 @@ class connection {
   std::uint32_t text_tag_ = no_tag;
 
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for timers that fire when we are gone
-  rt::executor::timer_id timer_ = 0;
+  rt::executor::timer_id timer_ = 0, leave_timer_ = 0;          // leave_timer_: none, until it is asked to log out
   std::uint64_t heard_bytes_ = 0;
   monotonic::time_point heard_at_{}, pinged_at_{};
   std::uint32_t ping_tag_ = no_tag;

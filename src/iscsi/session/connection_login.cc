@@ -1,4 +1,5 @@
 // The login phase of a connection: PDUs in and out, and at its end the session.
+#include "base/log.h"
 #include "iscsi/session/connection.h"
 
 namespace vds::iscsi {
@@ -76,11 +77,14 @@ rt::task<void> connection::enter_full_feature(login& l, login_reply& reply) {
     record->live = this;
     auto admitted = co_await target_->admit(record);
     if (!admitted) {
+      log::warn("iscsi {}: {} is not let in to {}: {}", peer_, agreed_.initiator_name, target_->iqn(),
+                admitted.error() == errc::closing ? "the target goes" : "it has as many sessions as it may have");
       reply = l.refuse(admitted.error() == errc::closing ? login_status::service_unavailable
                                                          : login_status::out_of_resources);
       co_return;
     }
     session_ = std::move(record);
+    cid_ = l.cid();
     reply.header.tsih = session_->tsih;
   }
   if (state_ != connection_state::logging_in) co_return;

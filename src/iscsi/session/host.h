@@ -34,7 +34,8 @@ class session_target : public lun_directory {
   // Grows whenever any initiator's view of the LUNs may have changed.
   virtual std::uint64_t map_generation() const noexcept = 0;
   // Makes the session known. An older session of the same initiator port is ended first, and has ended when this
-  // returns. Resumes on the record's executor. out_of_memory when no TSIH is left, closing when the target goes.
+  // returns. Resumes on the record's executor. out_of_memory when the target has as many sessions as it may have,
+  // closing when it goes.
   virtual rt::task<status> admit(std::shared_ptr<session_record> session) = 0;
   virtual void leave(const std::shared_ptr<session_record>& session) = 0;
   // TARGET COLD RESET: ends every other session of the target. Does not wait.

@@ -24,13 +24,16 @@ struct connection_limits {
   monotonic::duration ping_answer = 20s;      // then the connection is dropped
   monotonic::duration send_stall = 60s;       // one gathered write that does not end: a reader that does not read
   monotonic::duration logout_linger = 10s;    // for the peer to close after our logout response
+  monotonic::duration logout_request = 3s;    // from our asking it to log out to our dropping it; whole seconds
+  monotonic::duration drop_notice = 1s;       // for the peer to take the notice that it is dropped
 };
 
 // Of one portal server.
 struct server_limits {
   std::size_t connections = 4096;
   std::size_t connections_per_address = 2048;
-  std::size_t half_open = 512;  // not logged in yet; the oldest gives way to a new one
+  std::size_t sessions_per_target = 1024;  // a login beyond is refused (0302h); who is logged in can always come back
+  std::size_t half_open = 512;             // not logged in yet; the oldest gives way to a new one
   connection_limits connection;
 };
 

@@ -20,13 +20,18 @@ static_assert(stat_sn_at == offsetof(login_response_pdu, stat_sn) && stat_sn_at 
 }  // namespace
 
 void send_queue::push(outgoing pdu) {
-  if (closed_) return;
+  if (closed_ || complete_) return;
   own_bytes_ += pdu.bytes.size();
   if (pdu.data.empty() && !pdu.bytes.empty()) pdu.data = pdu.bytes;
   data_pushed_ += pdu.data.size();
   waiting_.push_back(std::move(pdu));
   idle_.reset();
   if (!work_.is_set()) work_.set();
+}
+
+void send_queue::push_last(outgoing pdu) {
+  push(std::move(pdu));
+  complete_ = true;
 }
 
 void send_queue::close() {

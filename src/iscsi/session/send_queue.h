@@ -38,6 +38,7 @@ class send_queue {
       : to_(to), window_(window), limit_(limit), work_(to.executor()), room_(to.executor()), idle_(to.executor()) {}
 
   void push(outgoing pdu);
+  void push_last(outgoing pdu);  // and nothing that is pushed later
   void start_numbers(std::uint32_t stat_sn) { stat_sn_ = stat_sn; }
   std::uint32_t stat_sn() const noexcept { return stat_sn_; }
   std::size_t data_pushed() const noexcept { return data_pushed_; }  // bytes, ever
@@ -79,7 +80,7 @@ class send_queue {
   std::vector<io::const_buffer> pieces_;
   std::uint32_t stat_sn_ = 0;
   bool header_digest_ = false, data_digest_ = false;
-  bool closed_ = false;
+  bool closed_ = false, complete_ = false;
   rt::event work_, room_, idle_;
   std::optional<monotonic::time_point> writing_since_;
 };

@@ -42,7 +42,7 @@ status portal_server::add(target& t) {
   if (!name) return failure(errc::invalid_argument, "not an iSCSI name: " + t.iqn());
   const std::lock_guard lock(mutex_);
   if (!targets_.emplace(std::move(*name), &t).second) return errc::already_exists;
-  t.core()->sessions.reopen();
+  t.core()->sessions.open(limits_.sessions_per_target);
   return {};
 }
 
@@ -52,7 +52,7 @@ rt::task<void> portal_server::remove(target& t) {
     std::erase_if(targets_, [&t](const auto& entry) { return entry.second == &t; });
   }
   t.core()->sessions.close();
-  t.core()->sessions.drop_all("the target goes");
+  t.core()->sessions.ask_to_log_out([](const session_record&) { return true; }, "the target goes");
   rt::executor* somewhere = nullptr;
   {
     const std::lock_guard lock(mutex_);
@@ -97,6 +97,10 @@ rt::task<void> portal_server::remove_portal(guid id) {
   }
   for (auto& w : leaving) {
     co_await hop_to{w->executor()};
+    w->dismiss();
+  }
+  for (auto& w : leaving) {
+    co_await hop_to{w->executor()};
     co_await w->stop();
     w.reset();
   }
@@ -113,6 +117,10 @@ rt::task<void> portal_server::stop() {
   {
     const std::lock_guard lock(mutex_);
     for (auto& w : workers_) all.push_back(w.get());
+  }
+  for (portal_worker* w : all) {  // everybody is asked before anybody is waited for
+    co_await hop_to{w->executor()};
+    w->dismiss();
   }
   for (portal_worker* w : all) {
     co_await hop_to{w->executor()};
@@ -198,7 +206,7 @@ void portal_worker::make_room() {
 
 rt::task<void> portal_worker::serve(std::unique_ptr<io::stream> stream, std::string from) {
   auto held = gate_.hold();
-  if (!held) {
+  if (!held || dismissed_) {
     server_.left(from);
     co_return;
   }
@@ -220,10 +228,15 @@ rt::task<void> portal_worker::serve(std::unique_ptr<io::stream> stream, std::str
 
 void portal_worker::logged_in(connection& c) { std::erase(half_open_, &c); }
 
-rt::task<void> portal_worker::stop() {
+void portal_worker::dismiss() {
+  if (std::exchange(dismissed_, true)) return;
   listener_->close();
   const std::vector<connection*> all(connections_.begin(), connections_.end());
-  for (connection* c : all) c->drop("the portal stops");
+  for (connection* c : all) c->ask_to_log_out("the portal stops");
+}
+
+rt::task<void> portal_worker::stop() {
+  dismiss();
   co_await gate_.close();
 }
 

@@ -37,18 +37,20 @@ class portal_server {
   portal_server& operator=(const portal_server&) = delete;
 
   status add(target& t);  // already_exists; initiators find it from now on
-  // Nobody finds it any more, its sessions are ended; returns when the last has gone. Resumes on one of the executors.
+  // Nobody finds it any more, its sessions are asked to log out and dropped if they do not in time (limits.h); returns
+  // when the last has gone. Resumes on one of the executors.
   rt::task<void> remove(target& t);
 
   void add_portal(std::vector<portal> listeners);
-  // Its listeners and connections are closed; returns when none is left. Resumes on one of its executors.
+  // Its listeners are closed, its sessions asked to log out and dropped if they do not in time; returns when no
+  // connection is left. Resumes on one of its executors.
   rt::task<void> remove_portal(guid id);
 
   std::vector<std::string> addresses() const;  // "127.0.0.1:3260" of each portal, each once
   std::size_t connections() const;
 
   void start();
-  // Closes listeners and connections; returns when no coroutine of ours is left. Resumes on one of the executors.
+  // The same for all portals at once; returns when no coroutine of ours is left. Resumes on one of the executors.
   rt::task<void> stop();
 
  private:

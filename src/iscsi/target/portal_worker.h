@@ -18,7 +18,9 @@ class portal_worker final : public session_host {
   std::string address() const { return listener_->local_name(); }
 
   rt::task<void> accept_loop();
-  rt::task<void> stop();
+  // Lets nobody in any more, and asks those who are there to leave, which they have to within a bounded time.
+  void dismiss();
+  rt::task<void> stop();  // dismiss(), and waits for them
 
   const guid& portal_id() const override { return id_; }
   std::optional<login_grant> find_target(std::string_view name, const std::string& initiator) override;
@@ -38,6 +40,7 @@ class portal_worker final : public session_host {
   buffer_pool pool_;
   std::list<connection*> connections_;
   std::list<connection*> half_open_;  // oldest first
+  bool dismissed_ = false;
   rt::gate gate_;
 };
 

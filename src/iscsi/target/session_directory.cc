@@ -1,5 +1,6 @@
 #include "iscsi/target/session_directory.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "iscsi/session/connection.h"
@@ -7,14 +8,12 @@
 namespace vds::iscsi {
 namespace {
 
-constexpr std::size_t max_sessions = 32768;  // half of the TSIHs, so that looking for a free one is short
-
 std::uint64_t next_nexus_id() {
   static std::atomic<std::uint64_t> last{0};
   return ++last;
 }
 
-void ask_to_end(const std::shared_ptr<session_record>& s, std::string_view why) {
+void end_at_once(const std::shared_ptr<session_record>& s, std::string_view why) {
   s->executor.post([s, why = std::string(why)] {
     if (s->live != nullptr) s->live->drop(why);
   });
@@ -44,10 +43,11 @@ rt::task<status> session_directory::admit(std::shared_ptr<session_record> sessio
     std::shared_ptr<session_record> old;
     {
       const std::lock_guard lock(mutex_);
+      promised_.erase(key);
       if (closed_) co_return errc::closing;
       const auto it = sessions_.find(key);
       if (it == sessions_.end()) {
-        if (sessions_.size() >= max_sessions) co_return errc::out_of_memory;
+        if (sessions_.size() + promised_.size() >= most_) co_return errc::out_of_memory;
         do ++last_handle_;
         while (last_handle_ == 0 || handles_.contains(last_handle_));
         session->tsih = last_handle_;
@@ -58,7 +58,7 @@ rt::task<status> session_directory::admit(std::shared_ptr<session_record> sessio
       }
       old = it->second;
     }
-    ask_to_end(old, "its session was reinstated");
+    end_at_once(old, "its session was reinstated");
     co_await departure{*this, old.get(), session->executor};
   }
 }
@@ -70,6 +70,7 @@ void session_directory::leave(const std::shared_ptr<session_record>& session) {
   sessions_.erase(it);
   handles_.erase(session->tsih);
   std::erase_if(waiters_, [&](const waiter& w) {
+    if (w.gone == session.get()) promised_.insert(port_of(*session));
     if (w.gone != session.get() && !(w.gone == nullptr && sessions_.empty())) return false;
     w.executor->post([h = w.handle] { h.resume(); });
     return true;
@@ -91,12 +92,16 @@ std::size_t session_directory::size() const {
 
 void session_directory::drop_all(std::string_view why, const session_record* but) {
   for (const auto& s : all())
-    if (s.get() != but) ask_to_end(s, why);
+    if (s.get() != but) end_at_once(s, why);
 }
 
-void session_directory::drop_if(const std::function<bool(const session_record&)>& which, std::string_view why) {
-  for (const auto& s : all())
-    if (which(*s)) ask_to_end(s, why);
+void session_directory::ask_to_log_out(const std::function<bool(const session_record&)>& which, std::string_view why) {
+  for (const auto& s : all()) {
+    if (!which(*s)) continue;
+    s->executor.post([s, reason = std::string(why)] {
+      if (s->live != nullptr) s->live->ask_to_log_out(reason);
+    });
+  }
 }
 
 void session_directory::close() noexcept {
@@ -104,8 +109,9 @@ void session_directory::close() noexcept {
   closed_ = true;
 }
 
-void session_directory::reopen() noexcept {
+void session_directory::open(std::size_t most) noexcept {
   const std::lock_guard lock(mutex_);
+  most_ = std::min(most, max_sessions);
   closed_ = false;
 }
 

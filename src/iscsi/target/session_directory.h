@@ -1,6 +1,7 @@
-// session_directory.h: the sessions of one target. Of one initiator port (name and ISID) there is at most one in
-// a portal group: a new
-// one ends the old one first, and waits until it has ended. Thread: any; a mutex inside, never held across a wait.
+// session_directory.h: the sessions of one target. Of one initiator port (name and ISID) there is at most one in a
+// portal group: a new one ends the old one first, and waits until it has ended. There are never more than the target
+// may have; whoever reinstates a session keeps its place, so that a full target does not lock out those who use it.
+// Thread: any; a mutex inside, never held across a wait.
 #pragma once
 
 #include <coroutine>
@@ -28,12 +29,15 @@ class session_directory {
   std::size_t size() const;
 
   void drop_all(std::string_view why, const session_record* but = nullptr);
-  void drop_if(const std::function<bool(const session_record&)>& which, std::string_view why);
+  // They are asked to log out, and dropped if they do not in time.
+  void ask_to_log_out(const std::function<bool(const session_record&)>& which, std::string_view why);
   void close() noexcept;  // nobody new
-  void reopen() noexcept;
+  void open(std::size_t most) noexcept;
   rt::task<void> emptied(rt::executor& here);
 
  private:
+  static constexpr std::size_t max_sessions = 32768;  // half of the TSIHs, so that looking for a free one is short
+
   // An initiator port at a portal group: who may have one session (RFC 7143 4.4.3.2).
   using port = std::tuple<std::string, isid_field, std::uint16_t>;
   static port port_of(const session_record& s) { return {s.who.initiator, s.who.isid, s.who.portal_group}; }
@@ -46,7 +50,9 @@ class session_directory {
 
   mutable std::mutex mutex_;
   bool closed_ = false;
+  std::size_t most_ = max_sessions;
   std::map<port, std::shared_ptr<session_record>> sessions_;
+  std::set<port> promised_;  // ended to be reinstated: the place is taken, until the new session has it
   std::set<std::uint16_t> handles_;
   std::uint16_t last_handle_ = 0;
   std::vector<waiter> waiters_;

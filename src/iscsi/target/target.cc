@@ -111,8 +111,9 @@ void target::set_groups(std::vector<portal_group> groups) {
   for (const portal_group& g : groups) tags.push_back(g.tag);
   core_->ports->set(std::move(tags));
   core_->set_groups(std::move(groups));
-  core_->sessions.drop_if([this](const session_record& s) { return core_->tag_of(s.portal) != s.who.portal_group; },
-                          "its portal was taken from the target");
+  core_->sessions.ask_to_log_out(
+      [this](const session_record& s) { return core_->tag_of(s.portal) != s.who.portal_group; },
+      "its portal was taken from the target");
 }
 
 status target::set_secrets(target_secrets secrets) {

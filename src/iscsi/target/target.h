@@ -83,7 +83,8 @@ class target {
   const std::string& iqn() const noexcept { return options_.iqn; }
 
   void set_alias(std::string alias);
-  // From the beginning, every portal is in group 1. Sessions that came by a portal that is taken away are ended.
+  // From the beginning, every portal is in group 1. Sessions that came by a portal that is taken away are asked
+  // to log out, and ended if they do not in time (limits.h).
   void set_groups(std::vector<portal_group> groups);
   // For logins from now on; invalid_argument when a secret would be its own answer (target_secrets::reflects).
   status set_secrets(target_secrets secrets);

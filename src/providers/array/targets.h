@@ -1,7 +1,7 @@
 // targets.h: the array's iSCSI side: its targets, portal groups, portals and secrets, kept among the array's settings,
 // and which LUN is shown by which target. A change is durable on the drives before initiators see it, except that what
-// is taken away is taken away before the caller is told. Ids are permanent; those of the objects that an array begins
-// with follow from its own.
+// is taken away is taken away before the caller is told (sessions are asked to log out, docs/iscsi.md). Ids are
+// permanent; those of the objects that an array begins with follow from its own.
 //
 // A LUN that nobody associated is shown by the automatic target; AssociateTargets makes it a LUN of the named targets
 // and of no other.

@@ -110,6 +110,37 @@ void management() {
   save("masked", masked);
 }
 
+// The target goes: who logs out, who does not, who cannot be asked, and who hears nothing.
+void asked_to_leave() {
+  const auto begin = [](program_writer& p) {
+    p.add(ready, cdb_of({0})).add({.what = device, .a = stall_writes}).add({.what = write, .a = 4, .b = 8});
+    p.add({.what = admin, .a = retire}).add({.what = read, .a = 1, .b = 4});
+  };
+  program_writer polite({.header_digest = true, .data_digest = true, .sizes = small});
+  begin(polite);
+  polite.add({.what = write, .a = 9, .b = 16, .c = 3 << 2}).add({.what = action::data, .b = 3}).add({.what = ping});
+  polite.add({.what = device, .a = let_go}).add({.what = logout}).add({.what = close});
+  polite.add({.what = connect, .a = 1}).add({.what = write, .b = 2}).add({.what = read, .b = 2});
+  save("asked_and_leaves", polite);
+  program_writer deaf({.sizes = small});
+  begin(deaf);
+  deaf.add({.what = connect, .a = 1, .b = own_isid})
+      .add({.what = connect, .a = 2, .b = no_login})
+      .add({.what = turn_to});
+  deaf.add({.what = time, .a = 12}).add({.what = device, .a = let_go}).add({.what = time, .a = 6});
+  deaf.add({.what = connect, .a = 1, .b = own_isid}).add({.what = read, .b = 2});
+  save("asked_and_stays", deaf);
+  program_writer silent({.sizes = small});
+  silent.add({.what = reading}).add({.what = read, .b = 63}).add({.what = read, .b = 63});
+  for (int i = 0; i < 12; ++i) silent.add({.what = read, .a = 1, .b = 60});
+  silent.add({.what = connect, .a = 1, .b = discovery}).add({.what = admin, .a = retire}).add({.what = time, .a = 15});
+  silent.add({.what = turn_to})
+      .add({.what = reading, .a = 1})
+      .add({.what = time, .a = 4})
+      .add({.what = logout, .a = 2});
+  save("asked_and_does_not_read", silent);
+}
+
 void wrong_sessions() {
   struct {
     const char* name;
@@ -192,5 +223,6 @@ int main(int argc, char** argv) {
   std::filesystem::create_directories(folder);
   good_sessions();
   management();
+  asked_to_leave();
   wrong_sessions();
 }

@@ -340,10 +340,12 @@ void peer::other(const step& s) {
 }
 
 void peer::resync() {
+  const std::uint32_t asks = tag_;
   ping({.what = action::ping, .b = 1});
   settle(ex_);
   hear();
-  cmd_sn_ = exp_cmd_sn_;
+  // Not answered (yet, or it does not take answers): what it knows is of before, and would send it back.
+  if (!requests_.contains(asks)) cmd_sn_ = exp_cmd_sn_;
 }
 
 bool peer::lost() {

@@ -84,6 +84,7 @@ class peer {
   bool login_step(std::uint8_t flags, const std::string& said);
   void check(const bhs& h, const bytes& data);
   void on_command_answer(std::uint32_t tag);
+  void on_async(const async_message_pdu& m, const bytes& data);
   std::string said(std::string_view key) const;  // in the last login response
 
   rt::manual_executor& ex_;
@@ -91,6 +92,7 @@ class peer {
   const agreement terms_;
   bool digests_ = false, logged_in_ = false, closed_ = false, takes_ = true, corked_ = false, sending_ = false;
   bool loose_ = false, managed_ = false, left_ = false;
+  bool discovers_ = false, asked_to_leave_ = false, told_of_the_end_ = false;
   std::string isid_;
   bytes inbox_, outbox_, held_;
   bool first_number_ = true;

@@ -56,6 +56,7 @@ bool peer::login_step(std::uint8_t flags, const std::string& text) {
 }
 
 bool peer::log_in(const identity& who) {
+  discovers_ = who.discovery;
   isid_.assign(1, static_cast<char>(who.isid));
   const std::string names =
       who.discovery ? pairs({"InitiatorName=" + who.initiator, "SessionType=Discovery"})
@@ -126,7 +127,29 @@ void peer::on_command_answer(std::uint32_t tag) {
   std::erase_if(owed_, [tag](const owed& d) { return d.tag == tag; });
 }
 
+// The target asks for a logout once, may then say that it drops the connection, and says nothing else ever after.
+void peer::on_async(const async_message_pdu& m, const bytes& data) {
+  if (m.task_tag != no_tag || m.flags != final_bit || m.lun != lun_field{} || !data.empty())
+    broken("an asynchronous message that is none");
+  if (!logged_in_ || discovers_) broken("an asynchronous message outside of a session");
+  switch (static_cast<async_event>(m.event)) {
+    case async_event::logout_requested:
+      if (asked_to_leave_) broken("asked to log out twice");
+      if (m.parameter1 != 0 || m.parameter2 != 0 || m.parameter3 == 0) broken("asked to log out in no time");
+      asked_to_leave_ = true;
+      return;
+    case async_event::connection_dropped:
+      if (!asked_to_leave_) broken("dropped without having been asked to log out");
+      if (m.parameter1 != 1 || m.parameter3 != 0) broken("told of the end of another connection");
+      told_of_the_end_ = true;
+      return;
+    default:
+      broken("an asynchronous message that this target does not send");
+  }
+}
+
 void peer::check(const bhs& h, const bytes& data) {
+  if (told_of_the_end_) broken("the target drops the connection, and goes on talking");
   const auto numbers = as<nop_in>(h);  // at the same place in all
   const opcode op = h.op();
   const bool counted = op != opcode::r2t && !(op == opcode::nop_in && numbers.task_tag == no_tag) &&
@@ -198,8 +221,9 @@ void peer::check(const bhs& h, const bytes& data) {
     case opcode::task_management_response:
       requests_.erase(h.task_tag);
       return;
-    case opcode::logout_response:
     case opcode::async_message:
+      return on_async(as<async_message_pdu>(h), data);
+    case opcode::logout_response:
       return;
     default:
       broken("a PDU that no target sends");

@@ -52,7 +52,8 @@ enum text_how : std::uint8_t { text_final = 1, text_continue = 2, text_immediate
 enum cdb_how : std::uint8_t { cdb_lun = 0x03, cdb_reads = 4, cdb_writes = 8, cdb_immediate = 0x10 };
 enum device_how : std::uint8_t { stall_writes, stall_reads, stall_all, let_go, fail_writes, fail_nothing, devices };
 enum login_how : std::uint8_t { own_isid = 1, other_name = 2, wrong_secret = 4, discovery = 8, no_login = 16 };
-enum admin_how : std::uint8_t { mask, unmask, unpublish, publish, grow, admins };
+// retire: the target goes, so that everybody is asked to log out, and comes back when the last has gone.
+enum admin_how : std::uint8_t { mask, unmask, unpublish, publish, grow, retire, admins };
 
 inline constexpr std::array<std::uint16_t, 4> luns = {0, 1, 9, 300};  // 9 is somebody else's, 300 does not exist
 

@@ -119,6 +119,10 @@ rt::task<void> stage::run_admin(std::uint8_t how) {
     case publish:
       (void)target_.publish(describe(1), everybody);
       break;
+    case retire:
+      co_await server_->remove(target_);
+      (void)server_->add(target_);
+      break;
     default:
       disks_[1].medium.resize(block_count{disk_blocks * 2});
       (void)target_.resized(1);
@@ -134,6 +138,10 @@ void stage::admin(std::uint8_t how) {
 void stage::let_everything_go() {
   device(let_go);
   device(fail_nothing);
+  settle(ex);
+  // Whoever was asked to log out has its time; nobody has more.
+  const connection_limits& l = limits().connection;
+  if (admin_under_way_) ex.advance(l.logout_request + l.drop_notice);
   settle(ex);
   if (admin_under_way_) broken("nothing stalls, and the administrator still waits");
 }
