@@ -309,6 +309,23 @@ TEST_F(array_provider, cancel_either_undoes_it_or_is_too_late) {
   }
 }
 
+// It ended with the reason for which it could not be done, as if nobody had cancelled it.
+TEST_F(array_provider, a_cancel_that_is_accepted_is_what_it_ends_with_although_it_would_have_been_refused) {
+  const auto other = c().create(VDS_LT_SIMPLE, 4 * mib), small = c().create(VDS_LT_SIMPLE, 1 * mib);
+  for (int i = 0; i < 50; ++i) {
+    com_ptr<IVdsAsync> first, second;  // the second one waits for its turn, and finds then that nothing would be left
+    ASSERT_EQ(i % 2 == 0 ? other->Extend(mib, nullptr, 0, first.put()) : other->Shrink(mib, first.put()), S_OK);
+    ASSERT_EQ(small->Shrink(8 * mib, second.put()), S_OK);
+    const HRESULT cancelled = second->Cancel();
+    HRESULT result = S_OK;
+    VDS_ASYNC_OUTPUT out{};
+    ASSERT_EQ(second->Wait(&result, &out), S_OK);
+    EXPECT_EQ(result, cancelled == S_OK ? VDS_E_OPERATION_CANCELED : VDS_E_INVALID_SHRINK_SIZE);
+    ASSERT_EQ(first->Wait(&result, &out), S_OK);
+    EXPECT_EQ(result, S_OK);
+  }
+}
+
 TEST_F(array_provider, many_threads_create_and_delete_at_once) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
