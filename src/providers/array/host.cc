@@ -103,7 +103,8 @@ status host::assemble() {
   return {};
 }
 
-// What was being added when the process ended: a member by now, or blank still, or never made.
+// What was being added when the process ended: a member by now, or blank still, or never made, or made and empty still:
+// such a file holds nothing, and as long as it is there none can be made under its name.
 void host::settle_pending(const std::vector<drive_list::entry>& entries) {
   const auto members = read([](array::array& a) { return a.drives(); });
   for (const auto& e : entries) {
@@ -114,6 +115,9 @@ void host::settle_pending(const std::vector<drive_list::entry>& entries) {
     if (member) {
       settled = drives_.settle(e.path);
     } else if (std::error_code error; !std::filesystem::exists(e.path, error)) {
+      settled = drives_.remove(e.path);
+    } else if (std::filesystem::is_regular_file(e.path, error) && std::filesystem::is_empty(e.path, error)) {
+      std::filesystem::remove(e.path, error);
       settled = drives_.remove(e.path);
     } else if (auto added = add_drive(e.path, {}, false); !added) {
       settled = std::move(added).error();

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "com/call_context.h"
@@ -371,6 +372,19 @@ TEST_F(array_provider, drives_tell_what_is_on_them_and_in_use_they_stay) {
   EXPECT_EQ(admin->AddDrive(to_wide(dir_ + "/new").c_str(), 64 * mib, 2, &id), E_INVALIDARG);
   EXPECT_EQ(admin->AddDrive(to_wide(dir_ + "/new").c_str(), 64 * mib, 0, &id), S_OK);
   c().sink->wait_for(VDS_NF_DRIVE_ARRIVE, from_com(id));
+}
+
+// The process was killed between making a drive's file and giving it its size. It was tried again with every start, and
+// its name could not be used any more.
+TEST_F(array_provider, a_drive_that_was_not_yet_given_its_size_when_the_process_ended_can_be_made_again) {
+  const std::string path = dir_ + "/unfinished";
+  ASSERT_TRUE(list_.add_pending(path));
+  std::ofstream(path).close();
+  restart();
+  EXPECT_EQ(c().drives().size(), 3u);
+  EXPECT_EQ(list_.entries().size(), 3u);
+  EXPECT_TRUE(host_->add_drive(path, {64 * mib}, false));
+  EXPECT_EQ(c().drives().size(), 4u);
 }
 
 TEST_F(array_provider, what_is_not_made_yet_is_not_supported_and_says_so_without_an_object) {
