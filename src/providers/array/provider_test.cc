@@ -387,6 +387,25 @@ TEST_F(array_provider, a_drive_that_was_not_yet_given_its_size_when_the_process_
   EXPECT_EQ(c().drives().size(), 4u);
 }
 
+// Killed while it was written for the first time, it was taken for somebody else's and left alone for ever.
+TEST_F(array_provider, a_drive_that_was_made_and_half_written_when_the_process_ended_becomes_a_member) {
+  const auto half_written = [&](const std::string& path) {
+    std::ofstream(path) << std::string(8192, 'x');
+    std::filesystem::resize_file(path, 64 * mib);
+    EXPECT_TRUE(list_.add_pending(path));
+  };
+  half_written(dir_ + "/made");
+  ASSERT_TRUE(list_.made(dir_ + "/made"));
+  half_written(dir_ + "/of-somebody-else");
+  restart();
+  EXPECT_EQ(c().drives().size(), 4u);
+  ASSERT_EQ(list_.entries().size(), 4u);
+  EXPECT_EQ(list_.entries()[3].path, dir_ + "/made");
+  EXPECT_FALSE(list_.entries()[3].pending);
+  std::ifstream other(dir_ + "/of-somebody-else");
+  EXPECT_EQ(other.get(), 'x');
+}
+
 TEST_F(array_provider, what_is_not_made_yet_is_not_supported_and_says_so_without_an_object) {
   auto lun = c().create(VDS_LT_SIMPLE, 4 * mib);
   IVdsAsync* async = reinterpret_cast<IVdsAsync*>(1);
