@@ -333,6 +333,10 @@ rt::task<status> array::impl::switch_places(std::shared_ptr<engine::lun_device> 
   space_.freed(old);
   wipe_later(old.slot);
   raise(array_event::kind::lun_modified, id);
+  // One of them may be in use since now, the other one not any more.
+  for (const auto slot : {old.slot, taken.front().slot})
+    if (const auto at = journal_->config().drives.find(slot); at != journal_->config().drives.end())
+      raise(array_event::kind::drive_modified, at->second.id);
   space_changed();
   co_return status();
 }

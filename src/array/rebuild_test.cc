@@ -2,6 +2,8 @@
 // tests/crash/rebuild_cut_test.cc.
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "array/testing/rig.h"
 
 namespace vds::array::testing {
@@ -109,6 +111,22 @@ TEST(rebuild, a_drive_is_replaced_while_it_works_whatever_the_lun) {
     EXPECT_TRUE(r.holds(lun->id, 7));
     EXPECT_EQ(r.array->lun(lun->id)->health, lun_health::healthy);
   }
+}
+
+// What they say of themselves (whether LUNs are there, how much is free) is asked for again when they are told to
+// differ.
+TEST(rebuild, both_drives_are_told_to_be_other_ones_when_what_was_on_one_is_on_the_other) {
+  rig r(3, 8 << 20);
+  ASSERT_TRUE(r.boot());
+  ASSERT_TRUE(make(r, {lun_type::mirror, 2}, 1 << 20));
+  const guid source = r.drive_id(0), target = r.drive_id(2);
+  std::map<guid, bool> in_use;  // as known to somebody who asks when he is told to
+  r.told = [&](const array_event& e) {
+    if (e.what == array_event::kind::drive_modified) in_use[e.object] = r.array->drive(e.object)->in_use;
+  };
+  ASSERT_TRUE(r.ex.run(r.array->replace_drive(source, target)));
+  r.ex.run();
+  EXPECT_EQ(in_use, (std::map<guid, bool>{{source, false}, {target, true}}));
 }
 
 TEST(rebuild, a_target_that_is_in_use_or_too_small_is_refused) {

@@ -353,6 +353,58 @@ TEST_F(service_test, what_a_provider_forgets_to_announce_is_announced_all_the_sa
   EXPECT_EQ(sdk::event_code(sink->calls[0][0]), static_cast<ULONG>(VDS_NF_LUN_ARRIVE));
 }
 
+// The second of two calls that found it gone took back what the first had noted: nobody was told.
+TEST_F(service_test, what_two_delete_at_once_is_told_to_be_gone_once) {
+  options.provider.gather = std::chrono::milliseconds(500);  // so that the news comes after both
+  const guid id = array->add_lun(1 << 20);
+  start();
+  const auto sink = make<recorder>();
+  DWORD cookie;
+  ASSERT_EQ(as<IVdsService>()->Advise(sink.get(), &cookie), S_OK);
+  const auto held = lun(id), other = lun(id);
+  std::atomic<int> inside = 0;
+  std::atomic<bool> go = false;
+  array->before = [&](const std::string& method) -> HRESULT {
+    if (method == "Delete" && inside++ == 0)
+      while (!go) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return S_OK;
+  };
+  HRESULT late = S_OK;
+  std::thread second([&] { late = held->Delete(); });
+  until([&] { return inside == 1; }, "the second one on its way");
+  EXPECT_EQ(other->Delete(), S_OK);
+  go = true;
+  second.join();
+  EXPECT_EQ(late, VDS_E_OBJECT_DELETED);
+  const auto departures = [&] {
+    int n = 0;
+    const std::lock_guard lock(sink->mutex);
+    for (const auto& call : sink->calls)
+      for (const auto& e : call) n += sdk::event_code(e) == static_cast<ULONG>(VDS_NF_LUN_DEPART) ? 1 : 0;
+    return n;
+  };
+  until([&] { return departures() == 1; }, "the departure");
+  array->notify({sdk::hardware_event(VDS_NF_DRIVE_MODIFY, array->drive_id)});
+  until([&] { return sink->count() >= 2; }, "what came later");
+  EXPECT_EQ(departures(), 1);
+}
+
+// It answered S_OK with what was true before the change.
+TEST_F(service_test, what_is_gone_when_a_change_is_read_back_is_not_shown_as_it_was) {
+  const guid id = array->add_lun(1 << 20);
+  start();
+  const auto held = lun(id);
+  ASSERT_TRUE(held);
+  array->before = [](const std::string& method) -> HRESULT {
+    return method == "GetProperties" ? VDS_E_OBJECT_DELETED : S_OK;
+  };
+  WCHAR mask[] = L"*";
+  EXPECT_EQ(held->SetMask(mask), S_OK);
+  VDS_LUN_PROP p{};
+  EXPECT_EQ(held->GetProperties(&p), VDS_E_OBJECT_DELETED);
+  EXPECT_FALSE(lun(id));
+}
+
 TEST_F(service_test, a_slow_or_dead_sink_harms_nobody) {
   start();
   const auto slow = make<recorder>(), dead = make<recorder>(), good = make<recorder>();

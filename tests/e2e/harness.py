@@ -173,8 +173,9 @@ class Scene(unittest.TestCase):
 class Service:
     """A vdsd with an array of its own (unless array=None), its socket and its command line."""
 
-    def __init__(self, scene, name="service", array="array", drives="4x256M", port=None, start=True, arguments=()):
-        self.scene, self.name, self.arguments = scene, name, arguments
+    def __init__(self, scene, name="service", array="array", drives="4x256M", port=None, start=True, arguments=(),
+                 environment=None):
+        self.scene, self.name, self.arguments, self.environment = scene, name, arguments, environment
         self.state = scene.folder / f"{name}-state"
         self.socket = scene.folder / f"{name}.sock"
         self.array = scene.folder / array if array else None
@@ -190,7 +191,8 @@ class Service:
             command += ["--with-array", self.array, "--iscsi-portal", f"127.0.0.1:{self.port}"]
             if self.drives:
                 command += ["--drives", self.drives]
-        self.process = self.scene.start_program(*command, *self.arguments, log=f"{self.name}.log", stdout=subprocess.PIPE)
+        self.process = self.scene.start_program(*command, *self.arguments, log=f"{self.name}.log", stdout=subprocess.PIPE,
+                                                env=self.environment)
         line = []
         reader = threading.Thread(target=lambda: line.append(self.process.stdout.readline()), daemon=True)
         reader.start()

@@ -77,9 +77,10 @@ status directory::open_database() {
   if (sqlite3_open(file("state.db").c_str(), &db_) != SQLITE_OK) {
     return failure(errc::io_error, fmt::format("opening {}: {}", file("state.db"), sqlite3_errmsg(db_)));
   }
-  for (const char* sql : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
-                          "CREATE TABLE IF NOT EXISTS setting(name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-                          "CREATE TABLE IF NOT EXISTS drive(path TEXT PRIMARY KEY, pending INTEGER NOT NULL)"}) {
+  for (const char* sql :
+       {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+        "CREATE TABLE IF NOT EXISTS setting(name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+        "CREATE TABLE IF NOT EXISTS drive(path TEXT PRIMARY KEY, pending INTEGER NOT NULL)"}) {  // pending: 2 is made
     VDS_RETURN_IF_FAILED(run(sql));
   }
   return {};
@@ -109,11 +110,15 @@ std::vector<array_provider::drive_list::entry> directory::entries() {
   const std::lock_guard guard(mutex_);
   std::vector<entry> out;
   statement s(db_, "SELECT path, pending FROM drive ORDER BY rowid");
-  while (s.step() == SQLITE_ROW) out.push_back({absolute(s.text(0)), s.number(1) != 0});
+  while (s.step() == SQLITE_ROW) out.push_back({absolute(s.text(0)), s.number(1) != 0, s.number(1) == 2});
   return out;
 }
+status directory::made(const std::string& path) {
+  return run("UPDATE drive SET pending = 2 WHERE path = ? AND pending <> 0", {relative(path)});
+}
 status directory::add_pending(const std::string& path) {
-  return run("INSERT INTO drive VALUES(?, 1) ON CONFLICT(path) DO UPDATE SET pending = 1", {relative(path)});
+  return run("INSERT INTO drive VALUES(?, 1) ON CONFLICT(path) DO UPDATE SET pending = max(pending, 1)",
+             {relative(path)});
 }
 status directory::settle(const std::string& path) {
   return run("UPDATE drive SET pending = 0 WHERE path = ?", {relative(path)});

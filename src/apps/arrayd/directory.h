@@ -29,6 +29,7 @@ class directory final : public array_provider::drive_list {
   // drive_list; entries() have absolute paths.
   std::vector<entry> entries() override;
   status add_pending(const std::string& path) override;
+  status made(const std::string& path) override;
   status settle(const std::string& path) override;
   status remove(const std::string& path) override;
 

@@ -43,17 +43,25 @@ TEST_F(arrayd_directory, drives_and_settings_are_there_after_reopening) {
     ASSERT_TRUE(d->add_pending("/dev/three"));
     ASSERT_TRUE(d->settle("/dev/one"));
     ASSERT_TRUE(d->remove("/dev/two"));
+    ASSERT_TRUE(d->add_pending("/made/four"));
+    ASSERT_TRUE(d->made("/made/four"));
+    ASSERT_TRUE(d->made("/dev/one"));  // is a member
     ASSERT_TRUE(d->remove("/dev/never"));
     ASSERT_TRUE(d->set("id", "a"));
     ASSERT_TRUE(d->set("id", "b"));
   }
   auto d = opened(path_ + "/new");
   const auto entries = d->entries();
-  ASSERT_EQ(entries.size(), 2u);
+  ASSERT_EQ(entries.size(), 3u);
   EXPECT_EQ(entries[0].path, "/dev/one");
   EXPECT_FALSE(entries[0].pending);
+  EXPECT_FALSE(entries[0].made);
   EXPECT_EQ(entries[1].path, "/dev/three");
   EXPECT_TRUE(entries[1].pending);
+  EXPECT_FALSE(entries[1].made);
+  EXPECT_EQ(entries[2].path, "/made/four");
+  EXPECT_TRUE(entries[2].pending);
+  EXPECT_TRUE(entries[2].made);
   EXPECT_EQ(d->setting("id"), "b");
   EXPECT_EQ(d->setting("nothing"), std::nullopt);
 }

@@ -1,6 +1,7 @@
 // rig.h: an array on faulty drives in memory, with power that can be cut. For tests only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,6 +39,7 @@ struct rig {
   std::vector<std::shared_ptr<io::faulty_device>> drives;  // of this boot, by medium
   std::unique_ptr<vds::array::array> array;
   std::vector<array_event> events;
+  std::function<void(const array_event&)> told;  // of each event, when it is raised
   std::uint32_t extent_bytes = 1 << 16;
   bool force = false;
   std::uint64_t rebuild_bytes_per_second = 0;
@@ -66,7 +68,10 @@ struct rig {
     o.extent_bytes = extent_bytes;
     o.force = force;
     o.rebuild_bytes_per_second = rebuild_bytes_per_second;
-    o.on_event = [this](const array_event& e) { events.push_back(e); };
+    o.on_event = [this](const array_event& e) {
+      events.push_back(e);
+      if (told) told(e);
+    };
     return o;
   }
   // Assembles what these media carry (all by default); the first time adds them as drives.

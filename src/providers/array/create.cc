@@ -60,7 +60,7 @@ HRESULT create(const context_ptr& c, const create_arguments& a, const Hints* hin
       if (made)
         async->finish_with(make_lun(c, made->id).get(), made->id);
       else
-        async->finish(refused(made.error(), "creating a LUN", VDS_E_OBJECT_NOT_FOUND));
+        async->finish(ends_with(*async, refused(made.error(), "creating a LUN", VDS_E_OBJECT_NOT_FOUND)));
     };
     begun.async->state().on_cancel([cancel]() mutable {
       cancel.request();

@@ -14,10 +14,12 @@ class drive_list {
   struct entry {
     std::string path;
     bool pending = false;  // was being added: it may or may not be a member yet
+    bool made = false;     // pending, and its file was made for it: nobody else has ever had anything in it
   };
   virtual ~drive_list() = default;
   virtual std::vector<entry> entries() = 0;
   virtual status add_pending(const std::string& path) = 0;  // before the drive is touched
+  virtual status made(const std::string& path) = 0;         // of a pending one, after its file was made
   virtual status settle(const std::string& path) = 0;       // it is a member now
   virtual status remove(const std::string& path) = 0;       // not_found is no failure
 };

@@ -10,6 +10,7 @@
 #include "com/strings.h"
 #include "providers/array/context.h"
 #include "providers/array/translate.h"
+#include "sdk/async_object.h"
 
 namespace vds::array_provider {
 
@@ -26,6 +27,12 @@ inline void put_extents(const std::vector<VDS_DRIVE_EXTENT>& from, VDS_DRIVE_EXT
   if (from.empty()) return;
   *out = co_task_copy(std::span(from));
   *count = static_cast<LONG>(from.size());
+}
+
+// What an operation ends with that could not be done. Nothing has happened then: so a caller whose cancel was accepted
+// before has got what was promised to him, whatever the reason.
+inline HRESULT ends_with(sdk::async_object& async, HRESULT failed) {
+  return async.state().forbid_cancel() ? failed : VDS_E_OPERATION_CANCELED;
 }
 
 }  // namespace vds::array_provider

@@ -103,7 +103,8 @@ status host::assemble() {
   return {};
 }
 
-// What was being added when the process ended: a member by now, or blank still, or never made.
+// What was being added when the process ended: a member by now, or blank still, or never made, or made and empty still
+// (such a file holds nothing, and as long as it is there none can be made under its name), or made and half written.
 void host::settle_pending(const std::vector<drive_list::entry>& entries) {
   const auto members = read([](array::array& a) { return a.drives(); });
   for (const auto& e : entries) {
@@ -115,7 +116,10 @@ void host::settle_pending(const std::vector<drive_list::entry>& entries) {
       settled = drives_.settle(e.path);
     } else if (std::error_code error; !std::filesystem::exists(e.path, error)) {
       settled = drives_.remove(e.path);
-    } else if (auto added = add_drive(e.path, {}, false); !added) {
+    } else if (std::filesystem::is_regular_file(e.path, error) && std::filesystem::is_empty(e.path, error)) {
+      std::filesystem::remove(e.path, error);
+      settled = drives_.remove(e.path);
+    } else if (auto added = add_drive(e.path, {}, e.made); !added) {
       settled = std::move(added).error();
     }
     if (!settled) log::warn("{} was being added when the array stopped: {}", e.path, settled.error());
@@ -355,6 +359,8 @@ result<guid> host::add_drive(const std::string& path, byte_count create, bool fo
     (void)drives_.remove(path);
     return std::move(opened).error();
   }
+  if (create.n != 0)
+    if (auto noted = drives_.made(path); !noted) log::error("remembering {}: {}", path, noted.error());
   array::add_options options{.force = force, .zeroed = create.n != 0, .sparse = is_file(path)};
   auto added = call([&](array::array& a) -> rt::task<result<array::drive_info>> {
     auto info = co_await a.add_drive(std::move(*opened), options);

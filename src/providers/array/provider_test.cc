@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "com/call_context.h"
@@ -309,6 +310,23 @@ TEST_F(array_provider, cancel_either_undoes_it_or_is_too_late) {
   }
 }
 
+// It ended with the reason for which it could not be done, as if nobody had cancelled it.
+TEST_F(array_provider, a_cancel_that_is_accepted_is_what_it_ends_with_although_it_would_have_been_refused) {
+  const auto other = c().create(VDS_LT_SIMPLE, 4 * mib), small = c().create(VDS_LT_SIMPLE, 1 * mib);
+  for (int i = 0; i < 50; ++i) {
+    com_ptr<IVdsAsync> first, second;  // the second one waits for its turn, and finds then that nothing would be left
+    ASSERT_EQ(i % 2 == 0 ? other->Extend(mib, nullptr, 0, first.put()) : other->Shrink(mib, first.put()), S_OK);
+    ASSERT_EQ(small->Shrink(8 * mib, second.put()), S_OK);
+    const HRESULT cancelled = second->Cancel();
+    HRESULT result = S_OK;
+    VDS_ASYNC_OUTPUT out{};
+    ASSERT_EQ(second->Wait(&result, &out), S_OK);
+    EXPECT_EQ(result, cancelled == S_OK ? VDS_E_OPERATION_CANCELED : VDS_E_INVALID_SHRINK_SIZE);
+    ASSERT_EQ(first->Wait(&result, &out), S_OK);
+    EXPECT_EQ(result, S_OK);
+  }
+}
+
 TEST_F(array_provider, many_threads_create_and_delete_at_once) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
@@ -354,6 +372,38 @@ TEST_F(array_provider, drives_tell_what_is_on_them_and_in_use_they_stay) {
   EXPECT_EQ(admin->AddDrive(to_wide(dir_ + "/new").c_str(), 64 * mib, 2, &id), E_INVALIDARG);
   EXPECT_EQ(admin->AddDrive(to_wide(dir_ + "/new").c_str(), 64 * mib, 0, &id), S_OK);
   c().sink->wait_for(VDS_NF_DRIVE_ARRIVE, from_com(id));
+}
+
+// The process was killed between making a drive's file and giving it its size. It was tried again with every start, and
+// its name could not be used any more.
+TEST_F(array_provider, a_drive_that_was_not_yet_given_its_size_when_the_process_ended_can_be_made_again) {
+  const std::string path = dir_ + "/unfinished";
+  ASSERT_TRUE(list_.add_pending(path));
+  std::ofstream(path).close();
+  restart();
+  EXPECT_EQ(c().drives().size(), 3u);
+  EXPECT_EQ(list_.entries().size(), 3u);
+  EXPECT_TRUE(host_->add_drive(path, {64 * mib}, false));
+  EXPECT_EQ(c().drives().size(), 4u);
+}
+
+// Killed while it was written for the first time, it was taken for somebody else's and left alone for ever.
+TEST_F(array_provider, a_drive_that_was_made_and_half_written_when_the_process_ended_becomes_a_member) {
+  const auto half_written = [&](const std::string& path) {
+    std::ofstream(path) << std::string(8192, 'x');
+    std::filesystem::resize_file(path, 64 * mib);
+    EXPECT_TRUE(list_.add_pending(path));
+  };
+  half_written(dir_ + "/made");
+  ASSERT_TRUE(list_.made(dir_ + "/made"));
+  half_written(dir_ + "/of-somebody-else");
+  restart();
+  EXPECT_EQ(c().drives().size(), 4u);
+  ASSERT_EQ(list_.entries().size(), 4u);
+  EXPECT_EQ(list_.entries()[3].path, dir_ + "/made");
+  EXPECT_FALSE(list_.entries()[3].pending);
+  std::ifstream other(dir_ + "/of-somebody-else");
+  EXPECT_EQ(other.get(), 'x');
 }
 
 TEST_F(array_provider, what_is_not_made_yet_is_not_supported_and_says_so_without_an_object) {

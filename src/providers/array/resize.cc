@@ -33,7 +33,7 @@ HRESULT resize(const context_ptr& c, resize_order order, IVdsAsync** out) {
       if (s)
         async->finish(S_OK, sdk::async_output(type));
       else
-        async->finish(outcome(s.error(), grow));
+        async->finish(ends_with(*async, outcome(s.error(), grow)));
     };
     begun.async->state().on_cancel([cancel]() mutable {
       cancel.request();

@@ -126,7 +126,7 @@ class provider final : public operation_provider, public std::enable_shared_from
   void load_plexes(hw_object& lun);
   void apply(std::vector<std::vector<VDS_NOTIFICATION>> batches);
   bool apply_one(const VDS_NOTIFICATION& n, std::set<guid>& fresh);
-  void announce_later(ULONG event, const guid& id);
+  bool announce_later(ULONG event, const guid& id);  // false: that was noted before
   void announce_due();
   void publish(std::vector<VDS_NOTIFICATION> events);
   std::vector<VDS_NOTIFICATION> depart(const guid& id);
@@ -155,9 +155,10 @@ class provider final : public operation_provider, public std::enable_shared_from
   std::deque<com_ptr<hw_object>> incomplete_;  // LUNs whose plexes are read when there is nothing else to do
   struct announcement {
     deadline due;
-    ULONG event;
+    ULONG event = 0;
   };
   std::map<guid, announcement> unannounced_;
+  std::mutex departing_;  // before mutex_
 
   // what status() tells
   VDSX_PROVIDER_STATE state_ = VDSX_PS_STOPPED;

@@ -157,7 +157,8 @@ void provider::reread(VDS_OBJECT_TYPE kind, const guid& id) {
       if (FAILED(fetch(current().number != 0 ? current() : life{}, kind, id, theirs))) return;
   }
   model::put_result put;
-  (void)read_and_put(kind, theirs.get(), {}, put);
+  // Gone since: what the model has of it is older than what it is read for, and nobody may find that any more.
+  if (read_and_put(kind, theirs.get(), {}, put) == VDS_E_OBJECT_DELETED) return disappeared(kind, id);
   if (kind == VDS_OT_LUN && put.object) {
     put.object->expire();
     const std::lock_guard lock(mutex_);
@@ -175,15 +176,22 @@ void provider::disappeared(VDS_OBJECT_TYPE kind, const guid& id) {
   // At once for whoever asks; the news waits for the provider's own notification, so that what belongs together (the
   // drives that got room) arrives in one call. Should it never come, we tell.
   // Noted before it is removed: the notification that finds it gone must also find that nobody was told.
-  announce_later(depart_event(kind), id);
-  const auto all = objects_->remove(id);
+  // One at a time: a call that finds it gone may take back what it has noted, and never what another one has.
+  std::vector<model::known> all;
+  {
+    const std::lock_guard one_at_a_time(departing_);
+    const bool noted = announce_later(depart_event(kind), id);
+    all = objects_->remove(id);
+    if (all.empty()) {
+      const std::lock_guard lock(mutex_);
+      if (noted) unannounced_.erase(id);
+      return;
+    }
+  }
   for (const model::known& gone : all) {
     let_go(gone.id);
     if (gone.id != id) announce_later(depart_event(gone.kind), gone.id);
   }
-  if (!all.empty()) return;
-  const std::lock_guard lock(mutex_);
-  unannounced_.erase(id);
 }
 
 std::vector<VDS_NOTIFICATION> provider::depart(const guid& id) {
@@ -195,11 +203,14 @@ std::vector<VDS_NOTIFICATION> provider::depart(const guid& id) {
   return out;
 }
 
-void provider::announce_later(ULONG event, const guid& id) {
-  if (event == 0) return;
+bool provider::announce_later(ULONG event, const guid& id) {
+  if (event == 0) return false;
   const std::lock_guard lock(mutex_);
-  unannounced_[id] = {monotonic::now() + options_.announce, event};
+  announcement& a = unannounced_[id];
+  if (a.event == event) return false;
+  a = {monotonic::now() + options_.announce, event};
   wake_.notify_all();
+  return true;
 }
 
 void provider::announce_due() {
