@@ -67,6 +67,14 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   result<byte_count> max_extension(const guid& lun, const std::vector<guid>& drives) const;
   result<lun_plan> plan_extension(const guid& lun, byte_count by, const std::vector<guid>& drives) const;
 
+  // array_plexes.cc
+  rt::task<status> join_plexes(guid lun, guid source, array::change_options how);
+  rt::task<status> drop_plex(guid lun, guid plex, array::change_options how);
+  rt::task<status> wait_filled(guid lun, progress_callback report, rt::cancel_token cancel);
+  status may_add_plexes(const guid& lun, const guid& source) const;
+  void filled_some();  // who waits for it looks again
+  rt::task<status> once(guid operation, guid lun, rt::task<status> change);
+
   // array_scrub.cc
   rt::task<result<scrub_report>> scrub_lun(guid lun, bool repair, progress_callback report, rt::cancel_token cancel);
 
@@ -164,8 +172,26 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
                         bool with_dirty) const;
   rt::task<status> grow(guid lun, byte_count by, std::vector<guid> drives, array::change_options how);
   rt::task<status> cut_back(guid lun, byte_count by, array::change_options how);
-  rt::task<status> once(guid operation, guid lun, rt::task<status> change);
+  struct turn_at {  // one change of a LUN's size or plexes at a time; those who find another one refuse
+    turn_at(std::unordered_map<guid, lun_change>& of, const guid& lun, lun_change what) : all(of), id(lun) {
+      all.emplace(id, what);
+    }
+    ~turn_at() { all.erase(id); }
+    turn_at(const turn_at&) = delete;
+    turn_at& operator=(const turn_at&) = delete;
+    std::unordered_map<guid, lun_change>& all;
+    const guid id;
+  };
   std::unordered_map<guid, lun_change> resizing_;
+
+  // array_plexes.cc
+  status may_join(const format::lun_record& target, const format::lun_record& source) const;
+  void doubt_unfilled(const format::lun_record& of);
+  rt::task<void> fill_plexes();
+  rt::task<status> fill_some(std::shared_ptr<engine::lun_device> device, guid plex);
+  std::uint64_t bytes_to_fill(const engine::lun_device& device) const;
+  std::shared_ptr<rt::event> fill_event_;
+  std::unordered_map<guid, failure> unfilled_;  // LUNs a plex of which could not be filled, until it is tried again
 
   // array_rebuild.cc
   struct place {  // of a member: one run of its column, and which ordinal that begins with
@@ -207,6 +233,7 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   static rt::task<void> sweep(std::shared_ptr<impl> self);
   static rt::task<void> resync_loop(std::shared_ptr<impl> self);
   void space_changed();
+  void let_go(const std::vector<layout::run>& runs);  // durably free and dirty, and out of everybody's use
 
   std::unordered_map<guid, std::weak_ptr<engine::lun_device>> marked_;
   std::deque<std::weak_ptr<engine::lun_device>> to_resync_;

@@ -287,8 +287,7 @@ rt::task<status> array::impl::move_some(std::shared_ptr<engine::lun_device> devi
     co_await group.settle();
     rebuilding_[id].done.n -= std::min<std::uint64_t>(rebuilding_[id].done.n, std::uint64_t{copied} * extent_bytes());
     if (!stopped()) {
-      for (const auto& r : taken) space_.freed(r);
-      wipe_later(*target);
+      let_go(taken);
     }
     co_return std::move(s).error().in("moving a part of LUN", device->name());
   }
@@ -330,8 +329,7 @@ rt::task<status> array::impl::switch_places(std::shared_ptr<engine::lun_device> 
     device->set_record(now->second);
   co_await group.settle();
   // Requests that began before have ended: nobody writes to the old place any more.
-  space_.freed(old);
-  wipe_later(old.slot);
+  let_go({old});
   raise(array_event::kind::lun_modified, id);
   space_changed();
   co_return status();
@@ -374,6 +372,7 @@ rt::task<void> array::impl::rebuild_loop(std::shared_ptr<impl> self) {
   while (held && std::exchange(self->again_, false) && !self->stopped()) {
     co_await self->replace_all();
     co_await self->take_over_lost();
+    co_await self->fill_plexes();
   }
   self->rebuild_running_ = false;
 }
@@ -404,7 +403,9 @@ rt::task<void> array::impl::take_over_lost() {
 }
 
 void array::impl::forget_progress(const guid& lun) {
-  if (rebuilding_.erase(lun) != 0) raise(array_event::kind::lun_modified, lun);
+  if (rebuilding_.erase(lun) == 0) return;
+  raise(array_event::kind::lun_modified, lun);
+  sweep_later();  // marks of a mirror stay while a member is lost: now they may go
 }
 
 rt::task<void> array::impl::replace_all() {
