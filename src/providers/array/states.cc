@@ -50,6 +50,8 @@ VDS_TRANSITION_STATE transition_of(const array::lun_info& lun) {
       return VDS_TS_EXTENDING;
     case array::lun_change::shrinking:
       return VDS_TS_SHRINKING;
+    case array::lun_change::reconfiguring:
+      return VDS_TS_RECONFIGING;
   }
   return VDS_TS_UNKNOWN;
 }
