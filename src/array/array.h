@@ -35,6 +35,8 @@ struct array_options {
   bool force = false;
   // What rebuilding and replacing may copy at most; 0: no limit but the drives'.
   std::uint64_t rebuild_bytes_per_second = 0;
+  // What is copied of a LUN before it is somebody else's turn, and before how far it came is recorded.
+  std::uint64_t rebuild_batch_bytes = 64 << 20;
   std::uint32_t extent_bytes = 1 << 20;  // of an array made from here on; a power of two, 64 KiB to 1 GiB
 };
 

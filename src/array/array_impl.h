@@ -187,7 +187,8 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   // array_plexes.cc
   status may_join(const format::lun_record& target, const format::lun_record& source) const;
   void doubt_unfilled(const format::lun_record& of);
-  rt::task<void> fill_plexes();
+  // The plex that can be filled now.
+  std::optional<guid> first_unfilled(const format::lun_record& of) const;
   rt::task<status> fill_some(std::shared_ptr<engine::lun_device> device, guid plex);
   std::uint64_t bytes_to_fill(const engine::lun_device& device) const;
   std::shared_ptr<rt::event> fill_event_;
@@ -217,9 +218,24 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   rt::task<void> pace(std::uint64_t bytes);
   void rebuild_later();
   static rt::task<void> rebuild_loop(std::shared_ptr<impl> self);
-  rt::task<void> take_over_lost();
-  rt::task<void> replace_all();
-  rt::task<status> move_all(std::uint32_t from, std::uint32_t to);
+  // Drives that are being replaced, by their slots.
+  struct order {
+    std::string key;
+    guid source;
+    std::uint32_t from = engine::no_slot, to = engine::no_slot;
+    std::set<guid> given_up;        // LUNs that could not be moved
+    std::optional<failure> failed;  // the first of it
+  };
+  std::vector<order> orders() const;
+  bool has_work(const guid& lun, const std::vector<order>& replacing) const;
+  std::pair<std::optional<place>, std::size_t> from_replaced(const engine::lun_device& device,
+                                                             const std::vector<order>& replacing) const;
+  rt::task<void> rebuild_pass(std::vector<order>& replacing);
+  // A batch of what the LUN needs: from a drive that is replaced, lost, a plex that is not filled. not_found: nothing
+  // (more) to do. The turn is the caller's.
+  rt::task<status> rebuild_some(guid lun, std::vector<order>& replacing);
+  rt::task<void> end_orders(const std::vector<order>& replacing);
+  unsigned weight_of(const guid& lun) const;  // by its rebuild priority
 
   std::set<std::pair<guid, std::uint32_t>> avoided_;  // LUN, drive: it did not work; until a drive changes
   rt::mutex rebuilding_turn_;

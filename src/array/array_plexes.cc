@@ -14,7 +14,6 @@
 namespace vds::array {
 namespace {
 
-constexpr std::uint64_t batch_bytes = 64_MiB;  // filled between two changes of the record
 constexpr std::size_t max_plexes = 64;
 
 failure missing_lun(const guid& lun) { return {errc::not_found, fmt::format("LUN {}", to_string(lun))}; }
@@ -163,37 +162,15 @@ std::uint64_t array::impl::bytes_to_fill(const engine::lun_device& device) const
   return n * extent_bytes();
 }
 
-rt::task<void> array::impl::fill_plexes() {
-  const auto self = shared_from_this();
-  std::vector<guid> ids;
-  for (const auto& [id, entry] : luns_)
-    if (entry.latest->filling()) ids.push_back(id);
-  std::sort(ids.begin(), ids.end());
-  for (const auto& id : ids) {
-    while (!stopped() && !again_) {
-      const auto it = luns_.find(id);
-      if (it == luns_.end() || it->second.deleting) break;
-      const auto device = it->second.device;
-      const auto& plexes = it->second.latest->plexes;
-      const auto next = std::find_if(plexes.begin(), plexes.end(), [this](const auto& p) {
-        const auto slots = p.slots();
-        const auto works = [this](auto slot) { return find_drive(slot) && find_drive(slot)->usable(); };
-        return p.filled && std::all_of(slots.begin(), slots.end(), works);
-      });
-      if (next == plexes.end() || device->health() == lun_health::failed) break;
-      const guid plex = next->id;
-      unfilled_.erase(id);
-      const auto turn = co_await rebuilding_turn_.take();
-      auto filled = co_await fill_some(device, plex);
-      if (filled) continue;
-      if (filled.error() == errc::closing) break;
-      log::warn("LUN {}: filling plex {}: {}", id, plex, filled.error());
-      unfilled_.emplace(id, std::move(filled).error());
-      break;
-    }
-    if (!again_) forget_progress(id);
-    filled_some();
+std::optional<guid> array::impl::first_unfilled(const format::lun_record& of) const {
+  const auto it = luns_.find(of.id);
+  if (it == luns_.end() || it->second.device->health() == lun_health::failed) return std::nullopt;
+  for (const auto& p : of.plexes) {
+    const auto slots = p.slots();
+    const auto works = [this](auto slot) { return find_drive(slot) && find_drive(slot)->usable(); };
+    if (p.filled && std::all_of(slots.begin(), slots.end(), works)) return p.id;
   }
+  return std::nullopt;
 }
 
 // A batch of it. ok: done, or worth looking again.
@@ -206,7 +183,8 @@ rt::task<status> array::impl::fill_some(std::shared_ptr<engine::lun_device> devi
   const auto p = plex_of(*now, plex);
   if (p == now->plexes.size() || !now->plexes[p].filled) co_return status();
   const std::uint64_t end = now->plexes[p].extents(), from = std::min(end, *now->plexes[p].filled);
-  const std::uint64_t batch = std::max<std::uint64_t>(1, batch_bytes / extent_bytes() / now->plexes[p].columns.size());
+  const std::uint64_t batch =
+      std::max<std::uint64_t>(1, options_.rebuild_batch_bytes / extent_bytes() / now->plexes[p].columns.size());
   const std::uint64_t to = std::min(end, from + batch);
   auto& shown = rebuilding_[id];
   if (shown.total.n == 0) {
@@ -244,6 +222,7 @@ rt::task<status> array::impl::fill_some(std::shared_ptr<engine::lun_device> devi
     device->set_record(durable->second);
   device->refresh_health();
   if (to == end) raise(array_event::kind::lun_modified, id);
+  filled_some();
   co_return status();
 }
 

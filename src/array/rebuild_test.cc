@@ -187,5 +187,37 @@ TEST(rebuild, a_drive_is_not_overwritten_while_it_may_hold_the_last_copy) {
   EXPECT_TRUE(r.holds(lun->id, 6));
 }
 
+TEST(rebuild, what_has_priority_goes_first_and_gets_its_share) {
+  rig r(3, 16 << 20);
+  r.rebuild_bytes_per_second = 1 << 20;
+  r.rebuild_batch_bytes = 1 << 17;
+  ASSERT_TRUE(r.boot());
+  lun_hints urgent;
+  urgent.rebuild_priority = 8;  // nine shares to one
+  const auto patient = make(r, {lun_type::mirror, 2}, 4 << 20), hasty = make(r, {lun_type::mirror, 2}, 4 << 20);
+  ASSERT_TRUE(patient && hasty && r.fill(patient->id, 1) && r.fill(hasty->id, 2));
+  ASSERT_TRUE(r.ex.run(r.array->set_hints(hasty->id, urgent)));
+  ASSERT_TRUE(r.ex.run(r.array->replace_drive(r.drive_id(0), r.drive_id(2))));
+  const auto done = [&r](const guid& id) {
+    const auto lun = r.array->lun(id);
+    return lun->work ? lun->work->done.n : std::uint64_t{0};
+  };
+  r.ex.advance(100ms);
+  EXPECT_EQ(done(patient->id), 0U) << "the other one goes first";
+  r.ex.advance(2900ms);
+  const auto much = done(hasty->id), little = done(patient->id);
+  EXPECT_GE(much, 5 * little);
+  EXPECT_GT(little, 0U) << "a share is not nothing";
+  EXPECT_LE(much + little, (3U << 20) + (1U << 17)) << "the limit is for all together";
+  // From now on it is the other one that is urgent.
+  ASSERT_TRUE(r.ex.run(r.array->set_hints(hasty->id, {})));
+  ASSERT_TRUE(r.ex.run(r.array->set_hints(patient->id, urgent)));
+  r.ex.advance(2s);
+  EXPECT_GE(done(patient->id) - little, 3 * (done(hasty->id) - much));
+  r.ex.advance(10s);
+  EXPECT_TRUE(r.array->drive_uses(r.drive_id(0)).empty());
+  EXPECT_TRUE(r.holds(patient->id, 1) && r.holds(hasty->id, 2));
+}
+
 }  // namespace
 }  // namespace vds::array::testing
