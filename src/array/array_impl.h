@@ -86,7 +86,8 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   rt::task<status> replace_drive(guid source, guid target);
   status may_replace(const guid& source, const guid& target) const;
   static array::setting_change replacing_order(const guid& source, const guid& target);
-  rt::task<status> change_spares(const guid& drive, bool on);
+  // One drive is no spare any more, another one is; either may be nil.
+  rt::task<status> change_spares(const guid& drop, const guid& add);
   rt::task<status> recover_lun(guid lun, progress_callback report, rt::cancel_token cancel);
   bool is_spare(const guid& drive) const;
 

@@ -72,7 +72,8 @@ rt::task<status> array::impl::set_spare(guid drive, bool on) {
     if (has_luns(*record))
       co_return failure(errc::busy, fmt::format("LUNs are on drive {}: it cannot be a hot spare", to_string(drive)));
   }
-  auto s = co_await change_spares(drive, on);
+  auto change = change_spares(on ? guid() : drive, on ? drive : guid());
+  auto s = co_await std::move(change);
   if (!s) co_return s;
   raise(array_event::kind::drive_modified, drive);
   space_changed();
@@ -80,20 +81,16 @@ rt::task<status> array::impl::set_spare(guid drive, bool on) {
   co_return s;
 }
 
-rt::task<status> array::impl::change_spares(const guid& drive, bool on) {
+rt::task<status> array::impl::change_spares(const guid& drop, const guid& add) {
   bytes all;
-  if (const auto it = journal_->config().settings.find(spares_setting); it != journal_->config().settings.end())
-    all = it->second;
-  const auto* raw = reinterpret_cast<const std::byte*>(drive.bytes.data());
-  if (on) {
-    all.insert(all.end(), raw, raw + 16);
-  } else {
-    for (std::size_t at = 0; at + 16 <= all.size(); at += 16) {
-      if (!std::equal(raw, raw + 16, all.begin() + static_cast<std::ptrdiff_t>(at))) continue;
-      all.erase(all.begin() + static_cast<std::ptrdiff_t>(at), all.begin() + static_cast<std::ptrdiff_t>(at) + 16);
-      break;
-    }
+  if (const auto it = journal_->config().settings.find(spares_setting); it != journal_->config().settings.end()) {
+    const auto* const raw = reinterpret_cast<const std::byte*>(drop.bytes.data());
+    for (std::size_t at = 0; at + 16 <= it->second.size(); at += 16)
+      if (!std::equal(raw, raw + 16, it->second.begin() + static_cast<std::ptrdiff_t>(at)))
+        all.insert(all.end(), &it->second[at], &it->second[at] + 16);
   }
+  const auto* const raw = reinterpret_cast<const std::byte*>(add.bytes.data());
+  if (add) all.insert(all.end(), raw, raw + 16);
   std::vector<array::setting_change> change;
   change.push_back({std::string(spares_setting), all.empty() ? std::nullopt : std::optional<bytes>(std::move(all))});
   return write_settings(std::move(change), {});
@@ -330,6 +327,9 @@ rt::task<status> array::impl::switch_places(std::shared_ptr<engine::lun_device> 
   co_await group.settle();
   // Requests that began before have ended: nobody writes to the old place any more.
   let_go({old});
+  for (const auto slot : {old.slot, taken[0].slot})  // what is free there, and whether a spare is in use
+    if (const auto d = journal_->config().drives.find(slot); d != journal_->config().drives.end())
+      raise(array_event::kind::drive_modified, d->second.id);
   raise(array_event::kind::lun_modified, id);
   space_changed();
   co_return status();

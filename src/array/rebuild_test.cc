@@ -219,5 +219,47 @@ TEST(rebuild, what_has_priority_goes_first_and_gets_its_share) {
   EXPECT_TRUE(r.holds(patient->id, 1) && r.holds(hasty->id, 2));
 }
 
+TEST(rebuild, a_spare_that_took_over_gives_back_when_told_to_and_stands_by_again) {
+  rig r(4, 8 << 20);
+  ASSERT_TRUE(r.boot());
+  const guid lost = r.drive_id(0), spare = r.drive_id(2), fresh = r.drive_id(3);
+  ASSERT_TRUE(r.ex.run(r.array->set_spare(spare, true)));
+  const auto lun = make(r, {lun_type::mirror, 2}, 1 << 20);
+  ASSERT_TRUE(lun && r.fill(lun->id, 1));
+  r.events.clear();
+  r.drives[0]->vanish();
+  ASSERT_TRUE(r.fill(lun->id, 2));
+  r.ex.run();
+  EXPECT_TRUE(r.array->drive(spare)->in_use && r.array->drive(spare)->spare);
+  EXPECT_TRUE(std::any_of(r.events.begin(), r.events.end(), [&](const auto& e) {
+    return e.what == array_event::kind::drive_modified && e.object == spare;
+  }));
+  ASSERT_TRUE(r.ex.run(r.array->remove_drive(lost)));
+  ASSERT_TRUE(r.ex.run(r.array->replace_drive(spare, fresh)));
+  r.ex.run();
+  EXPECT_FALSE(r.array->drive(spare)->in_use);
+  EXPECT_TRUE(r.array->drive(spare)->spare) << "it stands by again";
+  EXPECT_TRUE(uses(r, lun->id, 3));
+  EXPECT_TRUE(r.holds(lun->id, 2));
+}
+
+TEST(rebuild, an_id_that_no_drive_has_any_more_is_no_spares) {
+  rig r(3, 8 << 20);
+  ASSERT_TRUE(r.boot());
+  const auto spares = [&r] { return r.array->setting("array/spares").value_or(array::array::bytes()).size() / 16; };
+  ASSERT_TRUE(r.ex.run(r.array->set_spare(r.drive_id(2), true)));
+  ASSERT_TRUE(r.shut_down() && r.boot({0, 1}));
+  ASSERT_TRUE(r.create(lun_type::mirror, 1 << 20));  // the array goes on without it
+  ASSERT_TRUE(r.shut_down() && r.boot());
+  ASSERT_EQ(r.state(2), drive_state::stale);
+  const auto joined = r.ex.run(r.array->rejoin_drive(r.drive_id(2)));
+  ASSERT_TRUE(joined) << joined.error().message();
+  r.ex.run();
+  EXPECT_TRUE(r.array->drive(r.drive_id(2))->spare) << "it is one again, under its new id";
+  EXPECT_EQ(spares(), 1U);
+  ASSERT_TRUE(r.ex.run(r.array->remove_drive(r.drive_id(2))));
+  EXPECT_EQ(spares(), 0U);
+}
+
 }  // namespace
 }  // namespace vds::array::testing

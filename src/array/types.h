@@ -132,7 +132,7 @@ struct drive_info {
   std::string why;       // in words, when not online
   std::uint32_t slot{};  // number within the array, never used twice
   bool in_use = false;   // LUNs have extents here
-  bool spare = false;    // takes what other drives lose, and nothing else
+  bool spare = false;    // takes what other drives lose, and nothing else; in use: it did
   struct use {
     guid lun;
     byte_count size;
