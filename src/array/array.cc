@@ -19,6 +19,7 @@ array::impl::impl(rt::executor& ex, array_options o)
       options_(std::move(o)),
       random_(options_.random != nullptr ? *options_.random : system_random()),
       id_(options_.id ? options_.id : random_guid(random_)),
+      fill_event_(std::make_shared<rt::event>(ex)),
       rebuilding_turn_(ex),
       space_event_(std::make_shared<rt::event>(ex)),
       drives_change_(ex),
@@ -83,7 +84,16 @@ void array::impl::drive_failed(engine::drive& d) {
     }
   }
   space_changed();
+  filled_some();
   rebuild_later();
+}
+
+void array::impl::let_go(const std::vector<layout::run>& runs) {
+  for (const auto& r : runs) {
+    space_.freed(r);
+    if (const auto d = journal_->find(r.slot)) d->stale.remove(r.start, r.count);
+    wipe_later(r.slot);
+  }
 }
 
 void array::impl::space_changed() {
@@ -137,6 +147,7 @@ rt::task<status> array::impl::take_over(std::vector<assembly::probed> found, boo
   set_operation_limit();
   for (const auto& [id, record] : journal_->config().luns) {
     numbers_.set(record->number);
+    doubt_unfilled(*record);
     luns_[id] = {std::make_shared<engine::lun_device>(shared_from_this(), record), record, false};
   }
   VDS_CO_RETURN_IF_FAILED(co_await open_stripes(clean));
@@ -221,6 +232,7 @@ rt::task<status> array::impl::close() {
   if (closed_) co_return status();
   closing_ = true;
   space_changed();
+  filled_some();
   std::vector<std::shared_ptr<engine::lun_device>> devices;
   for (const auto& [id, entry] : luns_) devices.push_back(entry.device);
   for (const auto& d : devices) co_await d->close();
@@ -249,6 +261,7 @@ rt::task<status> array::impl::close() {
 void array::impl::abandon() {
   closing_ = true;
   space_changed();
+  filled_some();
   luns_.clear();  // they hold us
   journal_->on_failed = nullptr;
 }

@@ -35,6 +35,8 @@ struct array_options {
   bool force = false;
   // What rebuilding and replacing may copy at most; 0: no limit but the drives'.
   std::uint64_t rebuild_bytes_per_second = 0;
+  // What is copied of a LUN before it is somebody else's turn, and before how far it came is recorded.
+  std::uint64_t rebuild_batch_bytes = 64 << 20;
   std::uint32_t extent_bytes = 1 << 20;  // of an array made from here on; a power of two, 64 KiB to 1 GiB
 };
 
@@ -116,6 +118,21 @@ class array {
   rt::task<status> shrink_lun(guid lun, byte_count by, change_options how);
   result<byte_count> max_extension(const guid& lun, const std::vector<guid>& drives) const;
   result<lun_plan> plan_extension(const guid& lun, byte_count by, const std::vector<guid>& drives) const;
+
+  // Plexes, while initiators go on. add: all plexes of `source`, which ends as a LUN with this, become further plexes
+  // of the LUN; what they held is overwritten with the LUN's data in the background, also over restarts
+  // (wait_filled()). What the source has beyond the LUN's size becomes free. remove: the plex goes, its room is wiped
+  // before it is used again. invalid_argument: add: the source is smaller, striped otherwise, or on a drive of the
+  // LUN's; remove: there is no other plex. not_supported: parity. unavailable: the source, or what would be left, does
+  // not work. busy: the LUN is being changed, or its plexes are being made equal after a crash.
+  rt::task<status> add_plexes(guid lun, guid source, change_options how);
+  rt::task<status> remove_plex(guid lun, guid plex, change_options how);
+  status may_add_plexes(const guid& lun, const guid& source) const;  // what that would be refused with
+  // Until every plex holds the LUN's data. unavailable: one is on a drive that was lost; closing: so it is, or `cancel`
+  // says so, which is looked at when something is filled and when look_again() is called. What it failed with
+  // otherwise is tried again when a drive changes.
+  rt::task<status> wait_filled(guid lun, progress_callback report = {}, rt::cancel_token cancel = {});
+  void look_again();
 
   // Reads all of the LUN on every drive and compares; with `repair` makes the members agree and rewrites what cannot be
   // read. Paced as rebuilding is. A LUN without redundancy is only read.

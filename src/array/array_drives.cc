@@ -229,7 +229,7 @@ rt::task<result<drive_info>> array::impl::rejoin_drive(guid id) {
   std::vector<array::setting_change> change;
   change.push_back(replacing_order(id, joined->id));
   VDS_CO_RETURN_IF_FAILED(co_await write_settings(std::move(change), {}));
-  if (spare) VDS_CO_RETURN_IF_FAILED(co_await change_spares(joined->id, true));
+  if (spare) VDS_CO_RETURN_IF_FAILED(co_await change_spares(id, joined->id));
   raise(array_event::kind::drive_modified, id);
   rebuild_later();
   co_return drive(joined->id);
@@ -251,6 +251,11 @@ rt::task<status> array::impl::remove_drive(guid id) {
   if (has_luns(record)) co_return failure(errc::busy, fmt::format("LUNs are on drive {}", to_string(id)));
   if (journal_->config().drives.size() == 1)
     co_return failure(errc::busy, "the last drive carries the array's configuration");
+  if (is_spare(id)) {
+    VDS_CO_RETURN_IF_FAILED(co_await change_spares(id, guid()));
+    // Meanwhile it may have taken over what another one lost.
+    if (has_luns(record)) co_return failure(errc::busy, fmt::format("LUNs are on drive {}", to_string(id)));
+  }
   space_.remove_drive(record.slot);  // nothing new is put there
   format::bytes records;
   format::append(records, format::record(format::drive_gone_record{record.slot}));

@@ -67,6 +67,14 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   result<byte_count> max_extension(const guid& lun, const std::vector<guid>& drives) const;
   result<lun_plan> plan_extension(const guid& lun, byte_count by, const std::vector<guid>& drives) const;
 
+  // array_plexes.cc
+  rt::task<status> join_plexes(guid lun, guid source, array::change_options how);
+  rt::task<status> drop_plex(guid lun, guid plex, array::change_options how);
+  rt::task<status> wait_filled(guid lun, progress_callback report, rt::cancel_token cancel);
+  status may_add_plexes(const guid& lun, const guid& source) const;
+  void filled_some();  // who waits for it looks again
+  rt::task<status> once(guid operation, guid lun, rt::task<status> change);
+
   // array_scrub.cc
   rt::task<result<scrub_report>> scrub_lun(guid lun, bool repair, progress_callback report, rt::cancel_token cancel);
 
@@ -78,7 +86,8 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   rt::task<status> replace_drive(guid source, guid target);
   status may_replace(const guid& source, const guid& target) const;
   static array::setting_change replacing_order(const guid& source, const guid& target);
-  rt::task<status> change_spares(const guid& drive, bool on);
+  // One drive is no spare any more, another one is; either may be nil.
+  rt::task<status> change_spares(const guid& drop, const guid& add);
   rt::task<status> recover_lun(guid lun, progress_callback report, rt::cancel_token cancel);
   bool is_spare(const guid& drive) const;
 
@@ -164,8 +173,27 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
                         bool with_dirty) const;
   rt::task<status> grow(guid lun, byte_count by, std::vector<guid> drives, array::change_options how);
   rt::task<status> cut_back(guid lun, byte_count by, array::change_options how);
-  rt::task<status> once(guid operation, guid lun, rt::task<status> change);
+  struct turn_at {  // one change of a LUN's size or plexes at a time; those who find another one refuse
+    turn_at(std::unordered_map<guid, lun_change>& of, const guid& lun, lun_change what) : all(of), id(lun) {
+      all.emplace(id, what);
+    }
+    ~turn_at() { all.erase(id); }
+    turn_at(const turn_at&) = delete;
+    turn_at& operator=(const turn_at&) = delete;
+    std::unordered_map<guid, lun_change>& all;
+    const guid id;
+  };
   std::unordered_map<guid, lun_change> resizing_;
+
+  // array_plexes.cc
+  status may_join(const format::lun_record& target, const format::lun_record& source) const;
+  void doubt_unfilled(const format::lun_record& of);
+  // The plex that can be filled now.
+  std::optional<guid> first_unfilled(const format::lun_record& of) const;
+  rt::task<status> fill_some(std::shared_ptr<engine::lun_device> device, guid plex);
+  std::uint64_t bytes_to_fill(const engine::lun_device& device) const;
+  std::shared_ptr<rt::event> fill_event_;
+  std::unordered_map<guid, failure> unfilled_;  // LUNs a plex of which could not be filled, until it is tried again
 
   // array_rebuild.cc
   struct place {  // of a member: one run of its column, and which ordinal that begins with
@@ -191,9 +219,24 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   rt::task<void> pace(std::uint64_t bytes);
   void rebuild_later();
   static rt::task<void> rebuild_loop(std::shared_ptr<impl> self);
-  rt::task<void> take_over_lost();
-  rt::task<void> replace_all();
-  rt::task<status> move_all(std::uint32_t from, std::uint32_t to);
+  // Drives that are being replaced, by their slots.
+  struct order {
+    std::string key;
+    guid source;
+    std::uint32_t from = engine::no_slot, to = engine::no_slot;
+    std::set<guid> given_up;        // LUNs that could not be moved
+    std::optional<failure> failed;  // the first of it
+  };
+  std::vector<order> orders() const;
+  bool has_work(const guid& lun, const std::vector<order>& replacing) const;
+  std::pair<std::optional<place>, std::size_t> from_replaced(const engine::lun_device& device,
+                                                             const std::vector<order>& replacing) const;
+  rt::task<void> rebuild_pass(std::vector<order>& replacing);
+  // A batch of what the LUN needs: from a drive that is replaced, lost, a plex that is not filled. not_found: nothing
+  // (more) to do. The turn is the caller's.
+  rt::task<status> rebuild_some(guid lun, std::vector<order>& replacing);
+  rt::task<void> end_orders(const std::vector<order>& replacing);
+  unsigned weight_of(const guid& lun) const;  // by its rebuild priority
 
   std::set<std::pair<guid, std::uint32_t>> avoided_;  // LUN, drive: it did not work; until a drive changes
   rt::mutex rebuilding_turn_;
@@ -207,6 +250,7 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   static rt::task<void> sweep(std::shared_ptr<impl> self);
   static rt::task<void> resync_loop(std::shared_ptr<impl> self);
   void space_changed();
+  void let_go(const std::vector<layout::run>& runs);  // durably free and dirty, and out of everybody's use
 
   std::unordered_map<guid, std::weak_ptr<engine::lun_device>> marked_;
   std::deque<std::weak_ptr<engine::lun_device>> to_resync_;

@@ -207,7 +207,7 @@ rt::task<result<guid>> array::impl::make_lun(lun_spec spec, progress_callback re
   record->unmask = std::move(spec.unmask);
   record->hints = spec.hints;
   for (const auto& columns : plan->plexes) {
-    layout::plex p{plan->stripe_bytes, {}};
+    layout::plex p{plan->stripe_bytes, {}, random_guid(random_)};
     for (const auto& shares : columns) {
       std::vector<layout::run> column;
       for (const auto& share : shares) {
@@ -307,8 +307,7 @@ rt::task<status> array::impl::delete_lun(guid lun, guid operation) {
     luns_.erase(lun);
     numbers_.reset(latest->number);
     first_free_number_ = std::min<std::size_t>(first_free_number_, latest->number);
-    for (const auto& r : freed) space_.freed(r);
-    for (const auto& r : freed) wipe_later(r.slot);
+    let_go(freed);
     raise(array_event::kind::lun_departed, lun);
     space_changed();
   }
@@ -379,7 +378,7 @@ lun_info array::impl::describe(const engine::lun_device& device) const {
   for (std::size_t p = 0; p < r.plexes.size(); ++p) {
     const auto& plex = r.plexes[p];
     plex_info info;
-    info.id = name_guid(r.id, fmt::format("plex {}", p));
+    info.id = plex.id;
     info.type = r.type;
     const auto slots = plex.slots();
     if (r.type == lun_type::mirror) info.type = slots.size() == 1 ? lun_type::simple : lun_type::span;
@@ -390,6 +389,11 @@ lun_info array::impl::describe(const engine::lun_device& device) const {
     info.health =
         works ? (i.health == lun_health::resyncing ? lun_health::resyncing : lun_health::healthy) : lun_health::failed;
     if (layout::parity_of(r.type) != 0) info.health = i.health;  // the only plex is the LUN
+    if (plex.filled) {
+      i.change = lun_change::reconfiguring;
+      const auto here = [this](std::uint32_t slot) { return find_drive(slot) && find_drive(slot)->usable(); };
+      if (std::all_of(slots.begin(), slots.end(), here)) info.health = lun_health::resyncing;
+    }
     for (const auto slot : slots) {
       info.drives.push_back(drive_id(slot));
       if (std::find(i.drives.begin(), i.drives.end(), info.drives.back()) == i.drives.end())

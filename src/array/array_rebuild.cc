@@ -7,13 +7,13 @@
 #include <algorithm>
 
 #include "array/array_impl.h"
+#include "array/layout/turns.h"
 #include "base/log.h"
 
 namespace vds::array {
 namespace {
 using format::bytes;
 
-constexpr std::uint64_t batch_bytes = 64_MiB;  // moved between two changes of the record
 constexpr std::string_view spares_setting = "array/spares", replacing_prefix = "array/replacing/";
 
 std::vector<layout::run> cut(std::vector<layout::run> column, std::uint64_t first, std::uint32_t count,
@@ -72,7 +72,8 @@ rt::task<status> array::impl::set_spare(guid drive, bool on) {
     if (has_luns(*record))
       co_return failure(errc::busy, fmt::format("LUNs are on drive {}: it cannot be a hot spare", to_string(drive)));
   }
-  auto s = co_await change_spares(drive, on);
+  auto change = change_spares(on ? guid() : drive, on ? drive : guid());
+  auto s = co_await std::move(change);
   if (!s) co_return s;
   raise(array_event::kind::drive_modified, drive);
   space_changed();
@@ -80,20 +81,16 @@ rt::task<status> array::impl::set_spare(guid drive, bool on) {
   co_return s;
 }
 
-rt::task<status> array::impl::change_spares(const guid& drive, bool on) {
+rt::task<status> array::impl::change_spares(const guid& drop, const guid& add) {
   bytes all;
-  if (const auto it = journal_->config().settings.find(spares_setting); it != journal_->config().settings.end())
-    all = it->second;
-  const auto* raw = reinterpret_cast<const std::byte*>(drive.bytes.data());
-  if (on) {
-    all.insert(all.end(), raw, raw + 16);
-  } else {
-    for (std::size_t at = 0; at + 16 <= all.size(); at += 16) {
-      if (!std::equal(raw, raw + 16, all.begin() + static_cast<std::ptrdiff_t>(at))) continue;
-      all.erase(all.begin() + static_cast<std::ptrdiff_t>(at), all.begin() + static_cast<std::ptrdiff_t>(at) + 16);
-      break;
-    }
+  if (const auto it = journal_->config().settings.find(spares_setting); it != journal_->config().settings.end()) {
+    const auto* const raw = reinterpret_cast<const std::byte*>(drop.bytes.data());
+    for (std::size_t at = 0; at + 16 <= it->second.size(); at += 16)
+      if (!std::equal(raw, raw + 16, it->second.begin() + static_cast<std::ptrdiff_t>(at)))
+        all.insert(all.end(), &it->second[at], &it->second[at] + 16);
   }
+  const auto* const raw = reinterpret_cast<const std::byte*>(add.bytes.data());
+  if (add) all.insert(all.end(), raw, raw + 16);
   std::vector<array::setting_change> change;
   change.push_back({std::string(spares_setting), all.empty() ? std::nullopt : std::optional<bytes>(std::move(all))});
   return write_settings(std::move(change), {});
@@ -254,7 +251,7 @@ rt::task<status> array::impl::move_some(std::shared_ptr<engine::lun_device> devi
     co_return status();  // look again
   }
   if (parity) VDS_CO_RETURN_IF_FAILED(co_await need_stripe_journal(*target));
-  const std::uint64_t most = std::max<std::uint64_t>(1, batch_bytes / extent_bytes());
+  const std::uint64_t most = std::max<std::uint64_t>(1, options_.rebuild_batch_bytes / extent_bytes());
   const auto count = static_cast<std::uint32_t>(std::min({std::uint64_t{from.run.count}, most, space_.clean(*target)}));
   const auto taken = space_.take(*target, count);
   auto s = co_await mark_dirty(taken);
@@ -287,8 +284,7 @@ rt::task<status> array::impl::move_some(std::shared_ptr<engine::lun_device> devi
     co_await group.settle();
     rebuilding_[id].done.n -= std::min<std::uint64_t>(rebuilding_[id].done.n, std::uint64_t{copied} * extent_bytes());
     if (!stopped()) {
-      for (const auto& r : taken) space_.freed(r);
-      wipe_later(*target);
+      let_go(taken);
     }
     co_return std::move(s).error().in("moving a part of LUN", device->name());
   }
@@ -330,8 +326,10 @@ rt::task<status> array::impl::switch_places(std::shared_ptr<engine::lun_device> 
     device->set_record(now->second);
   co_await group.settle();
   // Requests that began before have ended: nobody writes to the old place any more.
-  space_.freed(old);
-  wipe_later(old.slot);
+  let_go({old});
+  for (const auto slot : {old.slot, taken[0].slot})  // what is free there, and whether a spare is in use
+    if (const auto d = journal_->config().drives.find(slot); d != journal_->config().drives.end())
+      raise(array_event::kind::drive_modified, d->second.id);
   raise(array_event::kind::lun_modified, id);
   // One of them may be in use since now, the other one not any more.
   for (const auto slot : {old.slot, taken.front().slot})
@@ -376,95 +374,146 @@ void array::impl::rebuild_later() {
 rt::task<void> array::impl::rebuild_loop(std::shared_ptr<impl> self) {
   const auto held = self->background_.hold();
   while (held && std::exchange(self->again_, false) && !self->stopped()) {
-    co_await self->replace_all();
-    co_await self->take_over_lost();
+    auto replacing = self->orders();
+    co_await self->rebuild_pass(replacing);
+    if (!self->again_ && !self->stopped()) co_await self->end_orders(replacing);
   }
   self->rebuild_running_ = false;
 }
 
-rt::task<void> array::impl::take_over_lost() {
+unsigned array::impl::weight_of(const guid& lun) const {
+  const auto it = luns_.find(lun);
+  return it == luns_.end() ? 1 : 1U + it->second.latest->hints.rebuild_priority;
+}
+
+bool array::impl::has_work(const guid& lun, const std::vector<order>& replacing) const {
+  const auto it = luns_.find(lun);
+  if (it == luns_.end() || it->second.deleting) return false;
+  const auto& device = *it->second.device;
+  if (from_replaced(device, replacing).first || first_unfilled(*it->second.latest)) return true;
+  const auto lost = device.health() == lun_health::failed ? std::nullopt : first_lost(device);
+  return lost && target_for(device, *lost, false);
+}
+
+// What the LUN has on a drive that is replaced, and by which order.
+std::pair<std::optional<array::impl::place>, std::size_t> array::impl::from_replaced(
+    const engine::lun_device& device, const std::vector<order>& replacing) const {
+  const guid id = device.record().id;
+  for (std::size_t i = 0; i < replacing.size(); ++i) {
+    const auto& o = replacing[i];
+    if (o.to == engine::no_slot || o.given_up.contains(id)) continue;
+    if (auto from = first_on(device, [&o](const layout::run& r) { return r.slot == o.from; })) return {from, i};
+  }
+  return {std::nullopt, 0};
+}
+
+// All that can be done now, a batch at a time, by the LUNs' priorities; until a drive changes, which may change all.
+rt::task<void> array::impl::rebuild_pass(std::vector<order>& replacing) {
   const auto self = shared_from_this();
-  std::vector<guid> ids;
-  for (const auto& [id, entry] : luns_) ids.push_back(id);
-  std::sort(ids.begin(), ids.end());
-  for (const auto& id : ids) {
-    while (!stopped() && !again_) {
-      const auto it = luns_.find(id);
-      if (it == luns_.end() || it->second.deleting) break;
-      const auto device = it->second.device;
-      const auto lost = first_lost(*device);
-      if (!lost || device->health() == lun_health::failed) break;
-      const auto target = target_for(*device, *lost, false);
-      if (!target) break;
-      const auto turn = co_await rebuilding_turn_.take();
-      auto moved = co_await move_some(device, *lost, target, false);
-      if (moved) continue;
-      if (moved.error() == errc::closing) break;
-      log::warn("LUN {}: {}", id, moved.error());
-      avoided_.insert({id, *target});
+  layout::turns waiting;
+  std::vector<guid> idle;
+  for (const auto& [id, entry] : luns_) {
+    if (has_work(id, replacing))
+      waiting.add(id);
+    else
+      idle.push_back(id);
+  }
+  for (const auto& id : idle) forget_progress(id);
+  const auto weight = [this](const guid& id) { return weight_of(id); };
+  while (!stopped() && !again_) {
+    const auto lun = waiting.next(weight);
+    if (!lun) break;
+    const auto turn = co_await rebuilding_turn_.take();
+    const auto before = rebuilding_.find(*lun);
+    const std::uint64_t had = before != rebuilding_.end() ? before->second.done.n : 0;
+    const auto done = co_await rebuild_some(*lun, replacing);
+    if (!done) {
+      waiting.remove(*lun);
+      if (done.error() == errc::not_found) forget_progress(*lun);
+      continue;
     }
-    forget_progress(id);
+    const auto now = rebuilding_.find(*lun);
+    const std::uint64_t has = now != rebuilding_.end() ? now->second.done.n : 0;
+    waiting.had(*lun, has > had ? has - had : 1, weight_of(*lun));
+  }
+}
+
+rt::task<status> array::impl::rebuild_some(guid lun, std::vector<order>& replacing) {
+  const auto self = shared_from_this();
+  for (;;) {
+    const auto it = luns_.find(lun);
+    if (it == luns_.end() || it->second.deleting) co_return errc::not_found;
+    const auto device = it->second.device;
+    const auto [replaced, which] = from_replaced(*device, replacing);
+    if (replaced) {
+      auto moved = co_await move_some(device, *replaced, replacing[which].to, false);
+      if (moved || moved.error() == errc::closing) co_return moved;
+      replacing[which].given_up.insert(lun);
+      if (!replacing[which].failed) replacing[which].failed = std::move(moved).error();
+      continue;
+    }
+    const auto lost = device->health() == lun_health::failed ? std::nullopt : first_lost(*device);
+    if (const auto target = lost ? target_for(*device, *lost, false) : std::nullopt) {
+      auto moved = co_await move_some(device, *lost, target, false);
+      if (moved || moved.error() == errc::closing) co_return moved;
+      log::warn("LUN {}: {}", lun, moved.error());
+      avoided_.insert({lun, *target});
+      continue;
+    }
+    const auto plex = first_unfilled(*it->second.latest);
+    if (!plex) co_return errc::not_found;
+    unfilled_.erase(lun);
+    auto filled = co_await fill_some(device, *plex);
+    if (filled || filled.error() == errc::closing) co_return filled;
+    log::warn("LUN {}: filling plex {}: {}", lun, *plex, filled.error());
+    unfilled_.emplace(lun, std::move(filled).error());
+    filled_some();
+    co_return errc::not_found;
   }
 }
 
 void array::impl::forget_progress(const guid& lun) {
-  if (rebuilding_.erase(lun) != 0) raise(array_event::kind::lun_modified, lun);
+  if (rebuilding_.erase(lun) == 0) return;
+  raise(array_event::kind::lun_modified, lun);
+  sweep_later();  // marks of a mirror stay while a member is lost: now they may go
 }
 
-rt::task<void> array::impl::replace_all() {
-  const auto self = shared_from_this();
-  std::vector<std::pair<std::string, guid>> orders;
-  const auto& settings = journal_->config().settings;
-  for (auto it = settings.lower_bound(replacing_prefix);
-       it != settings.end() && it->first.starts_with(replacing_prefix); ++it) {
+std::vector<array::impl::order> array::impl::orders() const {
+  std::vector<order> out;
+  const auto& config = journal_->config();
+  for (auto it = config.settings.lower_bound(replacing_prefix);
+       it != config.settings.end() && it->first.starts_with(replacing_prefix); ++it) {
+    order o;
+    o.key = it->first;
     guid target;
     if (it->second.size() == 16) std::memcpy(target.bytes.data(), it->second.data(), 16);
-    orders.emplace_back(it->first, target);
+    if (const auto source = parse_guid(std::string_view(o.key).substr(replacing_prefix.size()))) o.source = *source;
+    const auto* from = config.drive_by_id(o.source);
+    const auto* to = config.drive_by_id(target);
+    if (from != nullptr) o.from = from->slot;
+    if (to != nullptr) o.to = to->slot;
+    if (from == nullptr || to == nullptr) o.failed = failure(errc::not_found, "one of the drives is gone");
+    out.push_back(std::move(o));
   }
-  for (const auto& [key, target] : orders) {
-    const auto source = parse_guid(std::string_view(key).substr(replacing_prefix.size()));
-    status s = failure(errc::not_found, "one of the drives is gone");
-    const auto* from = source ? journal_->config().drive_by_id(*source) : nullptr;
-    const auto* to = journal_->config().drive_by_id(target);
-    const auto slot = from != nullptr ? from->slot : engine::no_slot;
-    if (from != nullptr && to != nullptr) s = co_await move_all(slot, to->slot);
-    if (stopped()) co_return;
-    if (!s) log::warn("replacing drive {}: {}", key.substr(replacing_prefix.size()), s.error());
-    std::vector<array::setting_change> done;
-    done.push_back({key, std::nullopt});
-    (void)co_await write_settings(std::move(done), {});
-    if (source) raise(array_event::kind::drive_modified, *source);
-    // Of a drive that is not here any more nothing is left to be told.
-    if (s && !journal_->find(slot) && !parked_.contains(*source)) {
-      const auto removed = co_await remove_drive(*source);
-      if (!removed) log::warn("forgetting drive {}: {}", *source, removed.error());
-    }
-  }
+  return out;
 }
 
-rt::task<status> array::impl::move_all(std::uint32_t from, std::uint32_t to) {
+// What could be moved has been.
+rt::task<void> array::impl::end_orders(const std::vector<order>& replacing) {
   const auto self = shared_from_this();
-  std::vector<guid> ids;
-  for (const auto& [id, entry] : luns_) ids.push_back(id);
-  std::sort(ids.begin(), ids.end());
-  status first;
-  for (const auto& id : ids) {
-    for (;;) {
-      if (stopped()) co_return errc::closing;
-      const auto it = luns_.find(id);
-      if (it == luns_.end() || it->second.deleting) break;
-      const auto device = it->second.device;
-      const auto next = first_on(*device, [from](const layout::run& r) { return r.slot == from; });
-      if (!next) break;
-      const auto turn = co_await rebuilding_turn_.take();
-      auto moved = co_await move_some(device, *next, to, false);
-      if (moved) continue;
-      if (moved.error() != errc::closing && first) first = std::move(moved);
-      break;
+  for (const auto& o : replacing) {
+    if (o.failed) log::warn("replacing drive {}: {}", o.key.substr(replacing_prefix.size()), *o.failed);
+    std::vector<array::setting_change> done;
+    done.push_back({o.key, std::nullopt});
+    (void)co_await write_settings(std::move(done), {});
+    if (stopped()) co_return;
+    if (o.source) raise(array_event::kind::drive_modified, o.source);
+    // Of a drive that is not here any more nothing is left to be told.
+    if (!o.failed && !journal_->find(o.from) && !parked_.contains(o.source)) {
+      const auto removed = co_await remove_drive(o.source);
+      if (!removed) log::warn("forgetting drive {}: {}", o.source, removed.error());
     }
-    forget_progress(id);
   }
-  co_return first;
 }
 
 }  // namespace vds::array

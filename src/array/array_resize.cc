@@ -37,29 +37,6 @@ void append_run(std::vector<layout::run>& column, const layout::run& r) {
     column.push_back(r);
 }
 
-// Keeps the first `keep` extents; what is cut off goes to `cut`.
-void shorten(std::vector<layout::run>& column, std::uint64_t keep, std::vector<layout::run>& cut) {
-  std::vector<layout::run> kept;
-  for (const auto& r : column) {
-    const auto n = static_cast<std::uint32_t>(std::min<std::uint64_t>(keep, r.count));
-    if (n > 0) kept.push_back({r.slot, r.start, n});
-    if (n < r.count) cut.push_back({r.slot, r.start + n, r.count - n});
-    keep -= n;
-  }
-  column = std::move(kept);
-}
-
-struct turn_at {  // one change of a LUN's size at a time
-  turn_at(std::unordered_map<guid, lun_change>& of, const guid& lun, lun_change what) : all(of), id(lun) {
-    all.emplace(id, what);
-  }
-  ~turn_at() { all.erase(id); }
-  turn_at(const turn_at&) = delete;
-  turn_at& operator=(const turn_at&) = delete;
-  std::unordered_map<guid, lun_change>& all;
-  const guid id;
-};
-
 }  // namespace
 
 // Growing ------------------------------------------------------------------------------------------------------------
@@ -95,7 +72,7 @@ rt::task<status> array::impl::grow(guid lun, byte_count by, std::vector<guid> dr
   const auto self = shared_from_this();
   const auto missing = failure(errc::not_found, fmt::format("LUN {}", to_string(lun)));
   if (const auto it = luns_.find(lun); it == luns_.end() || it->second.deleting) co_return missing;
-  if (resizing_.contains(lun)) co_return failure(errc::busy, "the LUN is being extended or shrunk");
+  if (resizing_.contains(lun)) co_return failure(errc::busy, "the LUN is being changed");
   const turn_at mine(resizing_, lun, lun_change::extending);
   std::uint64_t to_wipe = 0, size = 0;
   shares more;
@@ -187,7 +164,7 @@ rt::task<status> array::impl::cut_back(guid lun, byte_count by, array::change_op
   const auto self = shared_from_this();
   const auto missing = failure(errc::not_found, fmt::format("LUN {}", to_string(lun)));
   if (const auto it = luns_.find(lun); it == luns_.end() || it->second.deleting) co_return missing;
-  if (resizing_.contains(lun)) co_return failure(errc::busy, "the LUN is being extended or shrunk");
+  if (resizing_.contains(lun)) co_return failure(errc::busy, "the LUN is being changed");
   const turn_at mine(resizing_, lun, lun_change::shrinking);
   const auto rebuilding = co_await rebuilding_turn_.take();  // nothing moves meanwhile
   const auto it = luns_.find(lun);
@@ -214,7 +191,7 @@ rt::task<status> array::impl::cut_back(guid lun, byte_count by, array::change_op
   const auto keep =
       layout::member_extents(layout::shape_of(next->type, next->plexes, next->groups), size, extent_bytes());
   std::vector<layout::run> cut;
-  for_each_member(*next, [&](std::vector<layout::run>& column) { shorten(column, keep, cut); });
+  for_each_member(*next, [&](std::vector<layout::run>& column) { layout::shorten(column, keep, cut); });
   format::bytes records;
   format::append(records, *next);
   for (const auto& r : cut) format::append(records, format::record(format::dirty_record{r.slot, true, {r}}));
@@ -228,8 +205,7 @@ rt::task<status> array::impl::cut_back(guid lun, byte_count by, array::change_op
   // Background work that began before has ended, and nothing is logged for the part that goes: it must never be
   // repeated on who gets it, nor on this LUN when it grows again. (A replay looks at the record first.)
   co_await device->settle();
-  for (const auto& r : cut) space_.freed(r);
-  for (const auto& r : cut) wipe_later(r.slot);
+  let_go(cut);
   raise(array_event::kind::lun_modified, lun);
   space_changed();
   co_return status();

@@ -205,5 +205,79 @@ TEST(rebuild, a_drive_is_not_overwritten_while_it_may_hold_the_last_copy) {
   EXPECT_TRUE(r.holds(lun->id, 6));
 }
 
+TEST(rebuild, what_has_priority_goes_first_and_gets_its_share) {
+  rig r(3, 16 << 20);
+  r.rebuild_bytes_per_second = 1 << 20;
+  r.rebuild_batch_bytes = 1 << 17;
+  ASSERT_TRUE(r.boot());
+  lun_hints urgent;
+  urgent.rebuild_priority = 8;  // nine shares to one
+  const auto patient = make(r, {lun_type::mirror, 2}, 4 << 20), hasty = make(r, {lun_type::mirror, 2}, 4 << 20);
+  ASSERT_TRUE(patient && hasty && r.fill(patient->id, 1) && r.fill(hasty->id, 2));
+  ASSERT_TRUE(r.ex.run(r.array->set_hints(hasty->id, urgent)));
+  ASSERT_TRUE(r.ex.run(r.array->replace_drive(r.drive_id(0), r.drive_id(2))));
+  const auto done = [&r](const guid& id) {
+    const auto lun = r.array->lun(id);
+    return lun->work ? lun->work->done.n : std::uint64_t{0};
+  };
+  r.ex.advance(100ms);
+  EXPECT_EQ(done(patient->id), 0U) << "the other one goes first";
+  r.ex.advance(2900ms);
+  const auto much = done(hasty->id), little = done(patient->id);
+  EXPECT_GE(much, 5 * little);
+  EXPECT_GT(little, 0U) << "a share is not nothing";
+  EXPECT_LE(much + little, (3U << 20) + (1U << 17)) << "the limit is for all together";
+  // From now on it is the other one that is urgent.
+  ASSERT_TRUE(r.ex.run(r.array->set_hints(hasty->id, {})));
+  ASSERT_TRUE(r.ex.run(r.array->set_hints(patient->id, urgent)));
+  r.ex.advance(2s);
+  EXPECT_GE(done(patient->id) - little, 3 * (done(hasty->id) - much));
+  r.ex.advance(10s);
+  EXPECT_TRUE(r.array->drive_uses(r.drive_id(0)).empty());
+  EXPECT_TRUE(r.holds(patient->id, 1) && r.holds(hasty->id, 2));
+}
+
+TEST(rebuild, a_spare_that_took_over_gives_back_when_told_to_and_stands_by_again) {
+  rig r(4, 8 << 20);
+  ASSERT_TRUE(r.boot());
+  const guid lost = r.drive_id(0), spare = r.drive_id(2), fresh = r.drive_id(3);
+  ASSERT_TRUE(r.ex.run(r.array->set_spare(spare, true)));
+  const auto lun = make(r, {lun_type::mirror, 2}, 1 << 20);
+  ASSERT_TRUE(lun && r.fill(lun->id, 1));
+  r.events.clear();
+  r.drives[0]->vanish();
+  ASSERT_TRUE(r.fill(lun->id, 2));
+  r.ex.run();
+  EXPECT_TRUE(r.array->drive(spare)->in_use && r.array->drive(spare)->spare);
+  EXPECT_TRUE(std::any_of(r.events.begin(), r.events.end(), [&](const auto& e) {
+    return e.what == array_event::kind::drive_modified && e.object == spare;
+  }));
+  ASSERT_TRUE(r.ex.run(r.array->remove_drive(lost)));
+  ASSERT_TRUE(r.ex.run(r.array->replace_drive(spare, fresh)));
+  r.ex.run();
+  EXPECT_FALSE(r.array->drive(spare)->in_use);
+  EXPECT_TRUE(r.array->drive(spare)->spare) << "it stands by again";
+  EXPECT_TRUE(uses(r, lun->id, 3));
+  EXPECT_TRUE(r.holds(lun->id, 2));
+}
+
+TEST(rebuild, an_id_that_no_drive_has_any_more_is_no_spares) {
+  rig r(3, 8 << 20);
+  ASSERT_TRUE(r.boot());
+  const auto spares = [&r] { return r.array->setting("array/spares").value_or(array::array::bytes()).size() / 16; };
+  ASSERT_TRUE(r.ex.run(r.array->set_spare(r.drive_id(2), true)));
+  ASSERT_TRUE(r.shut_down() && r.boot({0, 1}));
+  ASSERT_TRUE(r.create(lun_type::mirror, 1 << 20));  // the array goes on without it
+  ASSERT_TRUE(r.shut_down() && r.boot());
+  ASSERT_EQ(r.state(2), drive_state::stale);
+  const auto joined = r.ex.run(r.array->rejoin_drive(r.drive_id(2)));
+  ASSERT_TRUE(joined) << joined.error().message();
+  r.ex.run();
+  EXPECT_TRUE(r.array->drive(r.drive_id(2))->spare) << "it is one again, under its new id";
+  EXPECT_EQ(spares(), 1U);
+  ASSERT_TRUE(r.ex.run(r.array->remove_drive(r.drive_id(2))));
+  EXPECT_EQ(spares(), 0U);
+}
+
 }  // namespace
 }  // namespace vds::array::testing

@@ -74,18 +74,19 @@ enum class lun_health : std::uint8_t {
 };
 std::string_view to_string(lun_health health) noexcept;
 
-enum class lun_change : std::uint8_t { none, extending, shrinking };  // of its size, under way
+// Under way: of its size; reconfiguring: a plex comes, is being filled, or goes.
+enum class lun_change : std::uint8_t { none, extending, shrinking, reconfiguring };
 
 struct extent_info {
   guid drive;
   byte_count offset, size;  // on the drive
 };
 struct plex_info {
-  guid id;  // stable: derived from the LUN's id and the plex's ordinal
+  guid id;  // for ever, whichever LUN the plex comes to be of
   lun_type type{};
   byte_count size;
   std::uint32_t stripe_bytes{};  // 0 unless striped
-  lun_health health{};
+  lun_health health{};           // resyncing also while it is being filled with its LUN's data
   std::vector<guid> drives;
   std::vector<extent_info> extents;
 };
@@ -131,7 +132,7 @@ struct drive_info {
   std::string why;       // in words, when not online
   std::uint32_t slot{};  // number within the array, never used twice
   bool in_use = false;   // LUNs have extents here
-  bool spare = false;    // takes what other drives lose, and nothing else
+  bool spare = false;    // takes what other drives lose, and nothing else; in use: it did
   struct use {
     guid lun;
     byte_count size;

@@ -135,14 +135,17 @@ void drive_replace_options(CLI::App& app, options& o) {
 }
 void plex_list_options(CLI::App& app, options& o) { one_lun(app, o); }
 void plex_add_options(CLI::App& app, options& o) {
-  objects<2, 2>(app, o, "LUN SOURCE",
-                "the LUN, and the LUN whose plexes it takes over (which ends as a LUN of its own)");
+  objects<1, 2>(app, o, "LUN [SOURCE]",
+                "the LUN, and a LUN whose plexes it takes over (which ends as a LUN of its own); without it a new "
+                "copy is made");
+  drives_option(app, o);
   operation_options(app, o);
   yes_option(app, o);
 }
 void plex_remove_options(CLI::App& app, options& o) {
   objects<2, 2>(app, o, "LUN PLEX", "the LUN, and the id of its plex");
   operation_options(app, o);
+  yes_option(app, o);
 }
 void one_target(CLI::App& app, options& o) {
   objects<1, 1>(app, o, "TARGET", "id, prefix of the id, name, or iSCSI name");
@@ -269,8 +272,8 @@ constexpr auto commands = std::to_array<command>({
     {"lun", "scrub", "", "read all of a LUN on every drive and compare", lun_scrub_options, lun_scrub, "lun"},
     {"lun", "status", "", "show or change whether a LUN serves I/O", lun_status_options, lun_status, "lun"},
     {"plex", "list", "ls", "the plexes of a LUN", plex_list_options, plex_list, "lun"},
-    {"plex", "add", "", "mirror a LUN onto another", plex_add_options, plex_add, "lun"},
-    {"plex", "remove", "rm", "take a plex away", plex_remove_options, plex_remove, "lun"},
+    {"plex", "add", "", "mirror a LUN onto further drives, or onto another LUN", plex_add_options, plex_add, "lun"},
+    {"plex", "remove", "rm", "take a plex away; its room is wiped", plex_remove_options, plex_remove, "lun"},
     {"target", "list", "ls", "the iSCSI targets", nullptr, target_list, ""},
     {"target", "show", "", "one target", one_target, target_show, "target"},
     {"target", "create", "", "make a target", target_create_options, target_create, ""},

@@ -14,8 +14,10 @@ namespace {
 std::size_t weight(const format::lun_record& r) {
   std::size_t n = 160 + r.name.size();
   for (const auto& u : r.unmask) n += 4 + u.size();
-  for (const auto& p : r.plexes)
+  for (const auto& p : r.plexes) {
+    n += 24;
     for (const auto& column : p.columns) n += 16 + 12 * column.size();
+  }
   return n;
 }
 
@@ -52,6 +54,8 @@ struct applier {
     return {};
   }
   status operator()(format::lun_record&& r) {
+    for (std::size_t p = 0; p < r.plexes.size(); ++p)
+      if (!r.plexes[p].id) r.plexes[p].id = format::first_plex_id(r.id, p);
     auto& known = c.luns[r.id];
     if (known) c.encoded_bytes -= weight(*known);
     c.encoded_bytes += weight(r);
@@ -134,6 +138,8 @@ status check_lun(const config& c, const format::lun_record& lun) {
     return failure(errc::too_new, fmt::format("LUN {} is of a type this program does not know", to_string(lun.id)));
   if (lun.plexes.size() < known->least_plexes || lun.plexes.size() > known->most_plexes)
     return wrong(lun.id, "with the wrong plexes");
+  if (std::all_of(lun.plexes.begin(), lun.plexes.end(), [](auto& p) { return p.filled.has_value(); }))
+    return wrong(lun.id, "without a plex that holds its data");
   const auto& first = lun.plexes[0];
   for (const auto& p : lun.plexes) {
     if (p.columns.size() < known->least_columns || p.columns.size() > known->most_columns ||

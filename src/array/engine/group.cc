@@ -258,7 +258,10 @@ rt::task<status> group::rebuild_extent(std::size_t member, std::uint32_t ordinal
     const auto held = co_await lock_.take(start + at, n);
     auto m = make_memory(n);
     s = co_await restore(member, start + at, m, n, from_redundancy || in_place);
-    if (s) s = co_await write_place(to, at, m, n);
+    if (!s) break;
+    s = co_await write_place(to, at, m, n);
+    // Its own place: a member that does not take a write is lost, as by anybody's.
+    if (!s && in_place) (void)co_await lun_.owner().fail_drive(to.slot, s.error());
   }
   if (s) s = co_await before_switch();
   if (s) {

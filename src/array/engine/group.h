@@ -87,6 +87,8 @@ class group {
   void stop_moving(std::size_t member, std::uint32_t ordinal) { moving_.erase({member, ordinal}); }
   // Requests that began before this call have ended when it returns.
   virtual rt::task<void> settle();
+  // While it is held nobody writes: writers and background work that began before have ended, others wait.
+  auto no_writers() { return lock_.take(0, UINT64_MAX); }
   // Compares that extent of all members, and with repair makes them agree.
   virtual rt::task<result<check_report>> verify_extent(std::uint32_t ordinal, bool repair) = 0;
 

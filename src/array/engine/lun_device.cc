@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "array/engine/intents.h"
 #include "array/engine/mirror.h"
 #include "array/engine/parity.h"
 #include "array/engine/state.h"
@@ -268,6 +269,13 @@ bool lun_device::marked() const {
 }
 void lun_device::drop_marks() {
   for (const auto& g : groups_) g->drop_marks();
+}
+void lun_device::unmark(const std::vector<layout::run>& runs) {
+  for_each_marked([&](layout::extent_place at) {
+    for (const auto& r : runs)
+      if (r.slot == at.slot && r.start <= at.extent && at.extent < r.end())
+        if (const auto d = pool_->find_drive(at.slot); d && d->usable()) d->intent->unset(at.extent);
+  });
 }
 void lun_device::for_each_marked(const std::function<void(layout::extent_place)>& visit) const {
   for (const auto& g : groups_) g->for_each_marked(visit);

@@ -87,6 +87,8 @@ class lun_device final : public io::block_device, public std::enable_shared_from
   rt::task<bool> clear_idle(monotonic::time_point before);
   bool marked() const;
   void drop_marks();
+  // These extents are about to be nobody's: their marks mean nothing any more.
+  void unmark(const std::vector<layout::run>& runs);
   void for_each_marked(const std::function<void(layout::extent_place)>& visit) const;
 
  private:

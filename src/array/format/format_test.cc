@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "array/assembly/config.h"
 #include "array/format/batch.h"
 #include "array/format/intent_block.h"
 #include "array/format/records.h"
@@ -183,12 +184,54 @@ TEST(records, of_luns_end_earlier_in_older_arrays) {
     return out;
   };
   EXPECT_EQ(read(payload, 0), lun);
-  const auto few = read(payload, 2), no_groups = read(payload, 6);
-  ASSERT_TRUE(few && no_groups);
+  const auto few = read(payload, 2), no_ids = read(payload, 18), no_groups = read(payload, 22);
+  ASSERT_TRUE(few && no_ids && no_groups);
   EXPECT_EQ(few->number, 100000U & 0xffff);
   EXPECT_EQ(few->groups, 2U);
+  EXPECT_EQ(no_ids->groups, 2U);
   EXPECT_EQ(no_groups->groups, 1U);
   EXPECT_FALSE(read(payload, 1));
+}
+
+TEST(records, of_luns_keep_what_their_plexes_are_called_and_say_what_is_not_filled) {
+  lun_record lun;
+  lun.id = guid{{3}};
+  lun.size = 1 << 20;
+  lun.type = lun_type::mirror;
+  lun.plexes = {{0, {{{1, 2, 3}}}, guid{{7}}}, {0, {{{2, 0, 3}}}, guid{{8}}}};
+  const auto kind_of = [](const bytes& payload) { return static_cast<unsigned>(payload[0]); };
+  const auto read = [](const bytes& payload) {
+    lun_record out;
+    EXPECT_TRUE(for_each(payload, [&out](record&& r) {
+      out = std::get<lun_record>(r);
+      return status();
+    }));
+    return out;
+  };
+  bytes whole, filling;
+  append(whole, lun);
+  EXPECT_EQ(read(whole), lun);
+  EXPECT_EQ(kind_of(whole), 7U);
+  // What programs wrote before plexes kept their ids ends before the two.
+  bytes old(whole.begin(), whole.end() - 34);
+  store<le32>(old.data() + 4, static_cast<std::uint32_t>(old.size() - 8));
+  EXPECT_EQ(read(old).plexes[0].id, guid{});
+  assembly::config c;
+  ASSERT_TRUE(c.apply(old));
+  const auto& opened = *c.luns.at(lun.id);
+  EXPECT_EQ(opened.plexes[0].id, name_guid(lun.id, "plex 0"));
+  EXPECT_EQ(opened.plexes[1].id, name_guid(lun.id, "plex 1"));
+  // One that is not filled must not be read by programs that would believe it: a kind that they refuse.
+  lun.plexes[1].filled = 2;
+  append(filling, lun);
+  EXPECT_EQ(read(filling), lun);
+  EXPECT_EQ(kind_of(filling), 15U);
+  lun.plexes[0].filled = 0;
+  c.array = {1 << 20, 3};
+  c.drives[1] = {1, guid{{1}}, 1 << 30, 100, 512, true, false, {}};
+  c.drives[2] = {2, guid{{2}}, 1 << 30, 100, 512, true, false, {}};
+  ASSERT_TRUE(c.apply(record(lun)));
+  EXPECT_EQ(c.check().error().code(), errc::corrupt) << "no plex holds the data";
 }
 
 TEST(records, of_settings_say_their_bytes_and_refuse_what_is_too_long) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/units.h"
 
 namespace vds::array::format {
@@ -22,8 +24,10 @@ enum kind : std::uint16_t {  // never reused, never renumbered
   kind_setting = 12,
   kind_setting_gone = 13,
   kind_stripe_journal = 14,
+  kind_lun_filling = 15,
 };
-constexpr std::uint16_t flag_optional = 1;  // who does not know this kind may skip it
+constexpr std::uint64_t whole = ~std::uint64_t{0};  // of what is filled
+constexpr std::uint16_t flag_optional = 1;          // who does not know this kind may skip it
 
 void put_runs(writer& w, const std::vector<run>& runs) {
   w.put(static_cast<std::uint32_t>(runs.size()));
@@ -81,8 +85,12 @@ kind put(writer& w, const lun_record& r) {
     w.put(p.stripe_bytes), w.put(static_cast<std::uint32_t>(p.columns.size()));
     for (const auto& column : p.columns) put_runs(w, column);
   }
-  w.put(r.groups), w.put(static_cast<std::uint16_t>(r.number >> 16));
-  return kind_lun;
+  w.put(r.groups);
+  for (const auto& p : r.plexes) w.put(p.id);
+  w.put(static_cast<std::uint16_t>(r.number >> 16));
+  if (!r.filling()) return kind_lun;
+  for (const auto& p : r.plexes) w.put(p.filled.value_or(whole));
+  return kind_lun_filling;
 }
 kind put(writer& w, const lun_gone_record& r) {
   w.put(r.id), put_runs(w, r.freed);
@@ -125,7 +133,7 @@ void append_one(bytes& out, const Record& r) {
   store<le32>(out.data() + head + 4, static_cast<std::uint32_t>(out.size() - head - 8));
 }
 
-lun_record get_lun(reader& in) {
+lun_record get_lun(reader& in, bool filling) {
   lun_record r;
   r.id = in.get_guid();
   r.size = in.get<std::uint64_t>();
@@ -155,7 +163,13 @@ lun_record get_lun(reader& in) {
     for (auto& column : p.columns) column = get_runs(in);
   }
   if (!in.at_end()) r.groups = in.get<std::uint32_t>();  // records from before there was parity end here
-  if (!in.at_end()) r.number |= std::uint32_t{in.get<std::uint16_t>()} << 16;  // and here when there were few LUNs
+  if (!in.at_end())                                      // before plexes kept their ids, here
+    for (auto& p : r.plexes) p.id = in.get_guid();
+  if (!in.at_end()) r.number |= std::uint32_t{in.get<std::uint16_t>()} << 16;  // before there were so many LUNs, here
+  for (auto& p : r.plexes) {
+    if (!filling) break;
+    if (const auto n = in.get<std::uint64_t>(); n != whole) p.filled = n;
+  }
   return r;
 }
 
@@ -197,7 +211,8 @@ bool decode(std::uint16_t k, reader& in, record& out) {
       out = wiped_record{get_runs(in)};
       return true;
     case kind_lun:
-      out = get_lun(in);
+    case kind_lun_filling:
+      out = get_lun(in, k == kind_lun_filling);
       return true;
     case kind_lun_gone: {
       lun_gone_record r{in.get_guid(), {}};
@@ -236,6 +251,11 @@ bool decode(std::uint16_t k, reader& in, record& out) {
 }
 
 }  // namespace
+
+bool lun_record::filling() const {
+  return std::any_of(plexes.begin(), plexes.end(), [](const auto& p) { return p.filled.has_value(); });
+}
+guid first_plex_id(const guid& lun, std::size_t ordinal) { return name_guid(lun, fmt::format("plex {}", ordinal)); }
 
 void append(bytes& out, const lun_record& r) { append_one(out, r); }
 void append(bytes& out, const record& r) {

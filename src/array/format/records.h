@@ -62,6 +62,7 @@ struct lun_record {
   lun_hints hints;
   std::vector<layout::plex> plexes;
   std::uint32_t groups = 1;  // that the columns of raid50 and raid60 are divided into (layout/shape.h); otherwise 1
+  bool filling() const;      // a plex is not filled yet: programs that do not know of this must not open it
   bool operator==(const lun_record&) const = default;
 };
 struct lun_gone_record {
@@ -96,6 +97,9 @@ inline constexpr std::size_t max_setting_key = 255, max_setting_value = 65536;
 using record = std::variant<array_record, epoch_record, drive_record, drive_gone_record, dirty_record, wiped_record,
                             lun_record, lun_gone_record, operation_record, forget_record, shutdown_record,
                             setting_record, setting_gone_record, stripe_journal_record>;
+
+// What a plex is called whose record is from before plexes kept their ids.
+guid first_plex_id(const guid& lun, std::size_t ordinal);
 
 void append(bytes& out, const record& r);
 // Appends without copying the record first.

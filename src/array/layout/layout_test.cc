@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "array/layout/allocator.h"
@@ -7,6 +8,7 @@
 #include "array/layout/planner.h"
 #include "array/layout/plex_map.h"
 #include "array/layout/shape.h"
+#include "array/layout/turns.h"
 #include "base/random.h"
 
 namespace vds::array::layout {
@@ -178,6 +180,28 @@ TEST(planner, uses_what_is_asked_for) {
         for (const auto& share : column) slots.push_back(share.slot);
     EXPECT_EQ(slots, r.slots);
   }
+}
+
+TEST(turns, are_taken_by_weight_the_heaviest_first_and_nobody_is_left_out) {
+  turns t;
+  std::map<guid, unsigned> weights = {{guid{{1}}, 1}, {guid{{2}}, 16}, {guid{{3}}, 4}};
+  const auto weight = [&weights](const guid& id) { return weights.at(id); };
+  for (const auto& [id, w] : weights) t.add(id);
+  EXPECT_EQ(t.next(weight), guid{{2}});
+  std::map<guid, int> had;
+  for (int i = 0; i < 2100; ++i) {
+    const auto who = *t.next(weight);
+    ++had[who];
+    t.had(who, 1 << 20, weights.at(who));
+  }
+  EXPECT_NEAR(had[guid{{1}}], 100, 2);
+  EXPECT_NEAR(had[guid{{2}}], 1600, 2);
+  EXPECT_NEAR(had[guid{{3}}], 400, 2);
+  t.remove(guid{{2}});
+  t.remove(guid{{3}});
+  EXPECT_EQ(t.next(weight), guid{{1}});
+  t.remove(guid{{1}});
+  EXPECT_EQ(t.next(weight), std::nullopt);
 }
 
 }  // namespace

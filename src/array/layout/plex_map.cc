@@ -96,4 +96,15 @@ extent_place column_extent(const std::vector<run>& column, std::uint64_t ordinal
   return {};
 }
 
+void shorten(std::vector<run>& column, std::uint64_t keep, std::vector<run>& cut) {
+  std::vector<run> kept;
+  for (const auto& r : column) {
+    const auto n = static_cast<std::uint32_t>(std::min<std::uint64_t>(keep, r.count));
+    if (n > 0) kept.push_back({r.slot, r.start, n});
+    if (n < r.count) cut.push_back({r.slot, r.start + n, r.count - n});
+    keep -= n;
+  }
+  column = std::move(kept);
+}
+
 }  // namespace vds::array::layout

@@ -3,15 +3,20 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "array/layout/extent_set.h"
+#include "base/guid.h"
 
 namespace vds::array::layout {
 
 struct plex {
   std::uint32_t stripe_bytes = 0;  // 0: one column
   std::vector<std::vector<run>> columns;
+  guid id{};  // for ever, whichever LUN the plex is of
+  // It joined its LUN with other content: so many extents of each column hold the LUN's by now; none: all of them.
+  std::optional<std::uint64_t> filled{};
 
   std::uint64_t extents() const;  // of the shortest column
   bool uses(std::uint32_t slot) const;
@@ -36,6 +41,9 @@ std::vector<piece> map_column(const std::vector<run>& column, std::uint32_t exte
 // The first of them, without making a list. bytes > 0.
 piece first_piece(const std::vector<run>& column, std::uint32_t extent_bytes, std::uint64_t offset,
                   std::uint64_t bytes);
+
+// Keeps the first `keep` extents of a column; what is cut off is appended to `cut`.
+void shorten(std::vector<run>& column, std::uint64_t keep, std::vector<run>& cut);
 
 // One column's extent of that ordinal.
 struct extent_place {

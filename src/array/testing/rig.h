@@ -42,7 +42,7 @@ struct rig {
   std::function<void(const array_event&)> told;  // of each event, when it is raised
   std::uint32_t extent_bytes = 1 << 16;
   bool force = false;
-  std::uint64_t rebuild_bytes_per_second = 0;
+  std::uint64_t rebuild_bytes_per_second = 0, rebuild_batch_bytes = 64 << 20;
 
   explicit rig(std::size_t n, std::uint64_t bytes = 32 << 20, std::uint64_t seed = 1) : ex(seed), random(seed) {
     for (std::size_t i = 0; i < n; ++i) add_medium(bytes);
@@ -68,6 +68,7 @@ struct rig {
     o.extent_bytes = extent_bytes;
     o.force = force;
     o.rebuild_bytes_per_second = rebuild_bytes_per_second;
+    o.rebuild_batch_bytes = rebuild_batch_bytes;
     o.on_event = [this](const array_event& e) {
       events.push_back(e);
       if (told) told(e);

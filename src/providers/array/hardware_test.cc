@@ -199,12 +199,14 @@ TEST_F(array_hardware, a_hot_spare_takes_over_when_a_drive_is_declared_failed) {
     if (std::find(on.begin(), on.end(), id) == on.end()) spare = d;
   }
   ASSERT_EQ(spare->SetFlags(VDS_DRF_HOTSPARE), S_OK);
-  EXPECT_NE(caller::drive_prop(spare.get()).ulFlags & VDS_DRF_HOTSPARE, 0u);
+  const ULONG standing_by = VDS_DRF_HOTSPARE | VDS_DRF_HOTSPARE_STANDBY | VDS_DRF_UNASSIGNED;
+  EXPECT_EQ(caller::drive_prop(spare.get()).ulFlags, standing_by);
   ASSERT_EQ(doomed->SetStatus(VDS_DRS_FAILED), S_OK);
   for (int i = 0; i < 500 && caller::of(lun.get()).health != VDS_H_HEALTHY; ++i) std::this_thread::sleep_for(20ms);
   EXPECT_EQ(caller::of(lun.get()).health, VDS_H_HEALTHY);
   const auto now = caller::details_of(lun.get()).drives;
   EXPECT_EQ(std::find(now.begin(), now.end(), on.front()), now.end());
+  EXPECT_EQ(caller::drive_prop(spare.get()).ulFlags, ULONG{VDS_DRF_HOTSPARE_IN_USE | VDS_DRF_ASSIGNED});
 }
 
 TEST_F(array_hardware, recovering_what_is_in_step_is_done_at_once_and_what_has_no_copies_cannot_be) {

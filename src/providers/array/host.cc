@@ -209,6 +209,8 @@ void host::close() {
   if (jobs_)
     rt::block_on(reactor(), [this]() -> rt::task<void> {
       for (auto& [lun, s] : scrubs_) s.cancel.request();
+      closing_.request();
+      if (array_) array_->look_again();
       co_await jobs_->close();
     });
   if (array_) {
@@ -305,15 +307,19 @@ rt::task<status> host::remove_lun(guid lun) {
   }
   leaving_[lun] = info->drives;
   auto deleted = co_await array_->delete_lun(lun);
-  if (deleted) co_await targets_->forget_lun(lun);
+  if (deleted) co_await forget_settings(lun);
   changing_.erase(lun);
   if (!deleted) {
     leaving_.erase(lun);
     publish(*info);
-  } else if (const auto erased = co_await array_->erase_setting(scsi_settings_of(lun)); !erased) {
-    log::warn("what LUN {} kept for its initiators: {}", lun, erased.error());  // goes when the array is opened next
   }
   co_return deleted;
+}
+
+rt::task<void> host::forget_settings(guid lun) {
+  co_await targets_->forget_lun(lun);
+  if (const auto erased = co_await array_->erase_setting(scsi_settings_of(lun)); !erased)
+    log::warn("what LUN {} kept for its initiators: {}", lun, erased.error());  // goes when the array is opened next
 }
 
 status host::set_mask(guid lun, std::vector<std::string> unmask) {

@@ -55,6 +55,16 @@ struct resize_order {
   std::function<void(const status&)> done;
 };
 
+// An order to make the plexes of another LUN further ones of this, or to take a plex away. The callbacks run on the
+// array's executor.
+struct plex_order {
+  guid lun, other;  // adding: the LUN that ends; otherwise the plex
+  bool adding = true;
+  array::array::change_options how;
+  array::progress_callback report;  // how the new plexes are filled
+  std::function<void(const status&)> done;
+};
+
 // Whether a LUN could be made at all, as far as can be said before trying.
 enum class order_check : std::uint8_t {
   fine,
@@ -161,6 +171,8 @@ class host {
   status begin_recovery(recovery what);
   // resize.cc. Drives that could not be used, or a LUN that has failed, are refused at once: done() is not called then.
   result<order_check> begin_resize(resize_order order);
+  // plex_change.cc. What can be seen to be wrong is refused at once: done() is not called then.
+  status begin_plex_change(plex_order order);
   status delete_lun(guid lun);
   status set_mask(guid lun, std::vector<std::string> unmask);
   result<guid> add_drive(const std::string& path, byte_count create, bool force);
@@ -191,10 +203,14 @@ class host {
   order_check check(const array::lun_spec& spec) const;
   static rt::task<void> carry_out(host& h, lun_order order, rt::gate::held held);
   static rt::task<void> carry_out_resize(host& h, resize_order order, rt::gate::held held);
+  static rt::task<void> carry_out_plex_change(host& h, plex_order order, rt::gate::held held);
+  rt::task<status> absorb(const plex_order& order);
+  void note_plexes(const guid& lun);
   static rt::task<void> scrub(host& h, guid lun, rt::gate::held held);
   order_check check_drives(const std::vector<guid>& drives) const;
   static rt::task<void> follow(host& h, recovery what, rt::gate::held held);
   rt::task<status> remove_lun(guid lun);
+  rt::task<void> forget_settings(guid lun);  // of a LUN that is gone: what it kept for its initiators
   iscsi::lun_persistence persistence_of(const guid& lun);
   rt::task<status> change_mask(guid lun, std::vector<std::string> unmask);
   rt::task<status> change_targets(guid lun, std::vector<guid> targets);
@@ -239,6 +255,7 @@ class host {
   std::map<guid, scrubbing> scrubs_;  // by LUN
 
   std::unique_ptr<targets> targets_;
+  rt::cancel_source closing_;  // who waits for what goes on after a restart waits no longer
 
   std::mutex listener_mutex_;
   std::function<void(const events&)> listener_;

@@ -4,6 +4,7 @@
 #include "com/implements.h"
 #include "providers/array/edge.h"
 #include "providers/array/iscsi_edge.h"
+#include "providers/array/plex_change.h"
 #include "providers/array/recover.h"
 #include "providers/array/resize.h"
 #include "sdk/enum_object.h"
@@ -193,14 +194,11 @@ class lun final
     return hresult_from_exception();
   }
 
-  // --- what the array cannot do yet
-  HRESULT STDMETHODCALLTYPE AddPlex(VDS_OBJECT_ID, IVdsAsync** out) noexcept override {
-    if (out) *out = nullptr;
-    return out ? unsupported() : E_INVALIDARG;
+  HRESULT STDMETHODCALLTYPE AddPlex(VDS_OBJECT_ID source, IVdsAsync** out) noexcept override {
+    return add_plex(context_, id_, from_com(source), out);
   }
-  HRESULT STDMETHODCALLTYPE RemovePlex(VDS_OBJECT_ID, IVdsAsync** out) noexcept override {
-    if (out) *out = nullptr;
-    return out ? unsupported() : E_INVALIDARG;
+  HRESULT STDMETHODCALLTYPE RemovePlex(VDS_OBJECT_ID plex, IVdsAsync** out) noexcept override {
+    return remove_plex(context_, id_, from_com(plex), out);
   }
 
  private:
@@ -208,12 +206,6 @@ class lun final
     return context_->core->call([this](array::array& a) -> rt::task<result<array::lun_info>> { co_return a.lun(id_); });
   }
   static HRESULT gone(const failure& why, std::string_view doing) { return refused(why, doing, VDS_E_OBJECT_DELETED); }
-  HRESULT unsupported() noexcept try {
-    const auto l = info();
-    return l ? VDS_E_NOT_SUPPORTED : gone(l.error(), "a LUN");
-  } catch (...) {
-    return hresult_from_exception();
-  }
 
   template <class Hints>
   HRESULT query_hints(Hints* out) noexcept try {

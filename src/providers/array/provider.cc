@@ -299,7 +299,8 @@ std::optional<sdk::operation_outcome> durable_outcome(const array::array& a, con
     return out;
   }
   using state = array::operation_outcome::state;
-  for (const auto type : {VDS_ASYNCOUT_CREATELUN, VDS_ASYNCOUT_EXTENDLUN, VDS_ASYNCOUT_SHRINKLUN}) {
+  for (const auto type : {VDS_ASYNCOUT_CREATELUN, VDS_ASYNCOUT_EXTENDLUN, VDS_ASYNCOUT_SHRINKLUN,
+                          VDS_ASYNCOUT_ADDLUNPLEX, VDS_ASYNCOUT_REMOVELUNPLEX}) {
     const auto known = a.operation(log_id(id, type));
     if (known.is == state::unknown) continue;
     out.running = known.is == state::running;

@@ -409,9 +409,9 @@ TEST_F(array_provider, a_drive_that_was_made_and_half_written_when_the_process_e
 TEST_F(array_provider, what_is_not_made_yet_is_not_supported_and_says_so_without_an_object) {
   auto lun = c().create(VDS_LT_SIMPLE, 4 * mib);
   IVdsAsync* async = reinterpret_cast<IVdsAsync*>(1);
-  EXPECT_EQ(lun->AddPlex(VDS_OBJECT_ID{}, &async), VDS_E_NOT_SUPPORTED);
+  EXPECT_EQ(lun->AddPlex(VDS_OBJECT_ID{}, &async), VDS_E_OBJECT_NOT_FOUND);
   EXPECT_EQ(async, nullptr);
-  EXPECT_EQ(lun->RemovePlex(VDS_OBJECT_ID{}, &async), VDS_E_NOT_SUPPORTED);
+  EXPECT_EQ(lun->RemovePlex(VDS_OBJECT_ID{}, &async), VDS_E_OBJECT_NOT_FOUND);
   EXPECT_EQ(lun->Recover(&async), VDS_E_INVALID_OPERATION);
   EXPECT_EQ(lun->SetStatus(VDS_LS_UNKNOWN), E_INVALIDARG);
   EXPECT_EQ(lun->SetStatus(VDS_LS_FAILED), VDS_E_NOT_SUPPORTED);

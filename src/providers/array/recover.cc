@@ -28,6 +28,8 @@ rt::task<void> host::follow(host& h, recovery what, [[maybe_unused]] rt::gate::h
       case array::lun_health::healthy:
         co_return what.done({});
       case array::lun_health::degraded:
+        if (lun->change == array::lun_change::reconfiguring) break;  // a plex is being filled
+        [[fallthrough]];
       case array::lun_health::failed:
         co_return what.done(failure(errc::unavailable, "a drive was lost meanwhile"));
       case array::lun_health::resyncing:

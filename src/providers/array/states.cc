@@ -50,6 +50,8 @@ VDS_TRANSITION_STATE transition_of(const array::lun_info& lun) {
       return VDS_TS_EXTENDING;
     case array::lun_change::shrinking:
       return VDS_TS_SHRINKING;
+    case array::lun_change::reconfiguring:
+      return VDS_TS_RECONFIGING;
   }
   return VDS_TS_UNKNOWN;
 }
@@ -57,9 +59,12 @@ VDS_TRANSITION_STATE transition_of(const array::lun_info& lun) {
 }  // namespace
 
 shown_drive show(const array::drive_info& drive) {
-  return {status_of(drive.state), health_of(drive.state),
-          static_cast<ULONG>((drive.in_use ? VDS_DRF_ASSIGNED : VDS_DRF_UNASSIGNED) |
-                             (drive.spare ? VDS_DRF_HOTSPARE | VDS_DRF_HOTSPARE_STANDBY : 0))};
+  auto flags = static_cast<ULONG>(drive.in_use ? VDS_DRF_ASSIGNED : VDS_DRF_UNASSIGNED);
+  if (drive.spare && drive.in_use)
+    flags |= VDS_DRF_HOTSPARE_IN_USE;  // a member like others, until it has given back what it took
+  else if (drive.spare)
+    flags |= VDS_DRF_HOTSPARE | (drive.state == array::drive_state::online ? VDS_DRF_HOTSPARE_STANDBY : 0);
+  return {status_of(drive.state), health_of(drive.state), flags};
 }
 
 shown_lun show(const array::lun_info& lun) {

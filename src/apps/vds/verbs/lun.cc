@@ -1,4 +1,4 @@
-// The verbs of `vds lun` and `vds plex` that look at LUNs or change one; lun_create.cc makes them.
+// The verbs of `vds lun` that look at LUNs or change one; lun_create.cc makes them, plex.cc has those of `vds plex`.
 #include "apps/vds/verbs/lun.h"
 
 #include <fmt/format.h>
@@ -35,7 +35,8 @@ void set_mask(context& c, const options& o, const lun_view& l, const std::string
              {});
 }
 
-// Waits for (or prints) an operation that changes this LUN, then shows the LUN.
+}  // namespace
+
 void run_on_lun(context& c, const options& o, const guid& lun, operation_ptr op, std::string_view done) {
   if (o.no_wait) {
     print_begun(c, o, *op);
@@ -47,8 +48,6 @@ void run_on_lun(context& c, const options& o, const guid& lun, operation_ptr op,
   else
     say_done(c, o, fmt::format("LUN {} {}", to_string(lun), done), {});
 }
-
-}  // namespace
 
 void show_lun(context& c, const options& o, const guid& id) {
   const lun_view l = c.service(o).lun(id);
@@ -245,47 +244,6 @@ void lun_status(context& c, const options& o) {
   c.service(o).set_lun_status(l.id, *status);
   say_done(c, o, fmt::format("LUN {} is {}", called(l), o.objects[1]),
            {{"id", to_string(l.id)}, {"status", o.objects[1]}});
-}
-
-void plex_list(context& c, const options& o) {
-  const auto all = c.service(o).plexes(find_lun(c, o, o.objects.front()));
-  table t({{"id", "ID"},
-           {"type", "TYPE"},
-           {"size_bytes", "SIZE", true},
-           {"stripe_bytes", "STRIPE", true},
-           {"status", "STATUS"},
-           {"health", "HEALTH"},
-           {"drives", "DRIVES"}});
-  std::vector<guid> ids;
-  for (const auto& p : all) {
-    ids.push_back(p.id);
-    ids.insert(ids.end(), p.drives.begin(), p.drives.end());
-  }
-  const id_cells id(c, o, ids);
-  for (const auto& p : all) {
-    std::vector<std::string> drives;
-    for (const guid& d : p.drives) drives.push_back(id(d).text);
-    t.add({id(p.id), text_cell(name_of(words::lun_type, p.type)), size_cell(p.size_bytes, o),
-           p.stripe_bytes == 0 ? text_cell("") : size_cell(p.stripe_bytes, o),
-           text_cell(name_of(words::lun_status, p.status)), health_cell(p.health), text_cell(joined(drives, ","))});
-  }
-  show_list(c, o, t, all.empty(), "this LUN has no plexes", document(all));
-}
-
-void plex_add(context& c, const options& o) {
-  const guid lun = find_lun(c, o, o.objects[0]);
-  const guid source = find_lun(c, o, o.objects[1]);
-  confirm(c, o,
-          fmt::format("Overwrite {} with the data of {}? It ends as a LUN of its own.", o.objects[1], o.objects[0]));
-  run_on_lun(c, o, lun, c.service(o).add_plex(lun, source), "has a further plex");
-}
-
-void plex_remove(context& c, const options& o) {
-  const guid lun = find_lun(c, o, o.objects[0]);
-  std::vector<named> all;
-  for (const auto& p : c.service(o).plexes(lun)) all.push_back({p.id, ""});
-  const guid plex = find_object(o.objects[1], all, "plex");
-  run_on_lun(c, o, lun, c.service(o).remove_plex(lun, plex), "has one plex less");
 }
 
 }  // namespace vds::cli
