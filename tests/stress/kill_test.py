@@ -10,7 +10,6 @@ the change can be made then, and taken back, and nothing has been lost: no block
                          in turn; otherwise a few kinds like that
   VDS_STRESS_KIND=TEXT   only kinds whose name has it
 """
-import contextlib
 import json
 import os
 import unittest
@@ -150,53 +149,6 @@ class killed_before_every_step(scene.Stepped):
             print(f"    {kind.name}, {case}, before step {at}: {step}")
             raise
         return died
-
-
-class killed_while_it_stops_or_starts(scene.Stepped):
-    """What is in the operations log is folded into SQLite then: no operation is lost, and none is there twice."""
-
-    def history(self):
-        ended = [(o["id"], o["kind"], o["hresult"]) for o in self.operations() if o["owner"] != "array"]
-        self.assertEqual(len(ended), len(set(ended)))
-        return set(ended)
-
-    def every_step_of(self, phase):
-        self.open(phase)
-        page = self.pages["vdsd"]
-        self.s.vds("lun", "create", "--size", "4M", "--name", "n", "--type", "mirror")
-        for at in range(1, 1000):
-            self.s.vds("lun", "rename", "n", "n")  # something to fold
-            self.s.vds("lun", "extend", "n", "--by", "1M")
-            harness.until(page.at_rest(), "everything written down")
-            before, luns = self.history(), self.s.vds("lun", "list")
-            if phase == "stop":
-                page.arm(steps.KILL, at)
-                self.s.process.terminate()
-                self.s.process.wait(60 * harness.SLOW)
-                died = page.disarm()
-            else:
-                self.s.kill()
-                page.arm(steps.KILL, at)
-                with contextlib.suppress(AssertionError):  # it is not ready
-                    self.s.start()
-                died = page.disarm()
-                if not died:
-                    break
-                self.s.process.wait()
-            self.s.start()
-            self.rest()
-            self.assertEqual(self.history(), before, page.step)
-            self.assertEqual(self.s.vds("lun", "list"), luns)
-            if not died:
-                break
-        self.assertGreater(at, 1, "nothing was ever killed")
-        print(f"  {phase}: {at - 1} steps of vdsd")
-
-    def test_when_it_stops(self):
-        self.every_step_of("stop")
-
-    def test_when_it_starts(self):
-        self.every_step_of("start")
 
 
 @unittest.skipUnless(EVERY_KIND, "VDS_STRESS_STEPS is not set")

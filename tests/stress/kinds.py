@@ -22,6 +22,7 @@ def lun(size="4M", type="simple", name="n", more=()):
     return ("lun", "create", "--size", size, "--type", type, "--name", name, *more)
 
 
+IN_THE_CALL = "VDS_E_RETRY"  # it is done before the call that begins it is answered
 UNTIL_COMMITTED = "before its record is committed"
 DELETE = ("lun", "delete", "n", "--yes")
 SECRET = "{folder}/secret"
@@ -61,24 +62,24 @@ KINDS = (
     Kind("name the array", "sub_system_naming_set_friendly_name", ("subsystem", "rename", "{subsystem}", "rack 7"),
          (("subsystem", "rename", "{subsystem}", ""),)),
     Kind("create a target", "create_target", ("target", "create", "t", "--no-portals"), (("target", "delete", "t", "--yes"),),
-         asynchronous=True, short=True),
+         asynchronous=True, cancel=IN_THE_CALL, short=True),
     Kind("delete a target", "delete_target", ("target", "delete", "t", "--yes"), (("target", "create", "t", "--no-portals"),),
-         (("target", "create", "t", "--no-portals"),), asynchronous=True),
+         (("target", "create", "t", "--no-portals"),), asynchronous=True, cancel=IN_THE_CALL),
     Kind("rename a target", "iscsi_target_set_friendly_name", ("target", "rename", "t", "u"), (("target", "rename", "u", "t"),),
          (("target", "create", "t", "--no-portals"),)),
     Kind("associate", "lun_iscsi_associate_targets", ("target", "associate", "n", "t"), (("target", "associate", "n", "{automatic}"),),
          (lun(), ("target", "create", "t", "--no-portals"))),
     Kind("create a portal group", "create_portal_group", ("portal-group", "create", "t"), (("portal-group", "delete", "{group}"),),
-         (("target", "create", "t", "--no-portals"),), asynchronous=True),
+         (("target", "create", "t", "--no-portals"),), asynchronous=True, cancel=IN_THE_CALL),
     Kind("delete a portal group", "delete_portal_group", ("portal-group", "delete", "{group}"), (("portal-group", "create", "t"),),
-         (("target", "create", "t", "--no-portals"), ("portal-group", "create", "t")), asynchronous=True),
+         (("target", "create", "t", "--no-portals"), ("portal-group", "create", "t")), asynchronous=True, cancel=IN_THE_CALL),
     Kind("add a portal to a group", "add_portal", ("portal-group", "add-portal", "{group}", "{portal}"),
          (("portal-group", "remove-portal", "{group}", "{portal}"),),
-         (("target", "create", "t", "--no-portals"), ("portal-group", "create", "t")), asynchronous=True),
+         (("target", "create", "t", "--no-portals"), ("portal-group", "create", "t")), asynchronous=True, cancel=IN_THE_CALL),
     Kind("take a portal out of a group", "remove_portal", ("portal-group", "remove-portal", "{group}", "{portal}"),
          (("portal-group", "add-portal", "{group}", "{portal}"),),
          (("target", "create", "t", "--no-portals"), ("portal-group", "create", "t"), ("portal-group", "add-portal", "{group}", "{portal}")),
-         asynchronous=True),
+         asynchronous=True, cancel=IN_THE_CALL),
     Kind("listen on a portal", "portal_admin_add_portal", ("portal", "add", "127.0.0.1:{port}"),
          (("portal", "remove", "127.0.0.1:{port}", "--yes"),)),
     Kind("close a portal", "iscsi_portal_set_status", ("portal", "status", "{portal}", "offline"),
