@@ -236,7 +236,7 @@ rt::task<status> array::impl::wait_filled(guid lun, progress_callback report, rt
   for (;;) {
     const auto it = luns_.find(lun);
     if (it == luns_.end() || it->second.deleting) co_return missing_lun(lun);
-    if (!it->second.latest->filling()) co_return status();
+    if (!it->second.device->record().filling()) co_return status();  // durably
     if (stopped() || cancel.requested()) co_return failure(errc::closing, "the plex is filled after the next start");
     for (const auto& p : it->second.latest->plexes)
       for (const auto slot : p.slots())

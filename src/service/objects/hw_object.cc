@@ -78,8 +78,15 @@ ULONG hw_object::Release() noexcept {
 
 com_work_queue* hw_object::queue_for(REFIID iid, ULONG slot) noexcept {
   constexpr ULONG query_plexes_slot = 9;
-  const bool must_read = !complete() && iid == __uuidof(IVdsLun) && slot == query_plexes_slot;
+  const bool must_read = (!complete() && iid == __uuidof(IVdsLun) && slot == query_plexes_slot) || lun_to_be_read();
   return answered_from_model(iid, slot) && !must_read ? nullptr : behind_->gate();
+}
+
+com_ptr<hw_object> hw_object::lun_to_be_read() const {
+  if (kind_ != VDS_OT_LUN_PLEX || deleted()) return {};
+  com_ptr<hw_object> lun = behind_->parent(id_, VDS_OT_LUN);
+  if (lun && lun->complete()) lun = {};
+  return lun;
 }
 
 HRESULT hw_object::children(VDS_OBJECT_TYPE kind, IEnumVdsObject** out) {
@@ -94,6 +101,7 @@ HRESULT hw_object::children(VDS_OBJECT_TYPE kind, IEnumVdsObject** out) {
 HRESULT hw_object::parent(VDS_OBJECT_TYPE kind, REFIID iid, void** out) {
   if (out == nullptr) return E_INVALIDARG;
   *out = nullptr;
+  if (const com_ptr<hw_object> lun = lun_to_be_read()) behind_->complete(*lun);
   if (deleted()) return VDS_E_OBJECT_DELETED;
   const com_ptr<hw_object> found = behind_->parent(id_, kind);
   return found ? found->QueryInterface(iid, out) : VDS_E_OBJECT_NOT_FOUND;

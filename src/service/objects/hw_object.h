@@ -71,6 +71,8 @@ class hw_object final : public IVdsLocalDispatch {
   hw_object(VDS_OBJECT_TYPE kind, const guid& id, std::shared_ptr<border> behind)
       : kind_(kind), id_(id), behind_(std::move(behind)), wanted_(kind == VDS_OT_LUN ? 1 : 0) {}
   ~hw_object() = default;
+  // Of a plex, which may be gone since its LUN changed: VDS has no events for plexes. Null: there is nothing to read.
+  com_ptr<hw_object> lun_to_be_read() const;
   HRESULT before(REFIID iid, void** target);
   HRESULT after(const method& m, HRESULT hr);
 
@@ -98,6 +100,7 @@ template <class T>
 HRESULT hw_object::properties(T* out) {
   if (out == nullptr) return E_INVALIDARG;
   *out = T{};
+  if (const com_ptr<hw_object> lun = lun_to_be_read()) behind_->complete(*lun);
   if (deleted()) return VDS_E_OBJECT_DELETED;
   for (const kept_ptr& k : {kept_first(), kept_second()})
     if (const auto* held = dynamic_cast<const kept_struct<T>*>(k.get())) return copy_members(held->value(), out);
