@@ -127,7 +127,7 @@ rt::task<result<drive_info>> array::impl::join(std::unique_ptr<io::block_device>
   const auto g = device->geometry();
   const auto& config = journal_->config();
   if (config.drives.size() >= 256) co_return failure(errc::too_large, "an array has at most 256 drives");
-  auto plan = format::plan_drive(g.size().n, g.logical.bytes, config.array.extent_bytes);
+  auto plan = format::plan_drive(g.size().n, g.logical.bytes, config.array.extent_bytes, false);
   if (!plan) co_return std::move(plan).error().in("adding", device->name());
   plan->array_id = id_;
   plan->drive_id = random_guid(random_);
