@@ -35,7 +35,7 @@ struct history {
   seeded_random chance;
   std::map<std::uint64_t, sector_model> model;  // by place in the data
   std::uint64_t last_write = 0, requests = 0, cut_at = UINT64_MAX;
-  bool cut = false;
+  bool cut = false, settling = false;
 
   explicit history(std::uint64_t seed) : r(seed), chance(seed * 7919) {
     r.device.reset();
@@ -104,6 +104,12 @@ struct history {
     }
   }
 
+  rt::task<void> settle() {
+    settling = true;
+    (void)co_await r.device->settle(monotonic::time_point::max());
+    settling = false;
+  }
+
   void write_somewhere() {
     const std::uint64_t n = chance.below(2) == 0 ? 8 * (1 + chance.below(2)) : 1 + chance.below(11);
     const std::uint64_t from =
@@ -117,10 +123,7 @@ struct history {
     for (int i = 0; i < rounds && !cut; ++i) {
       for (std::uint64_t n = chance.below(4); n > 0; --n) write_somewhere();
       if (chance.below(4) == 0) rt::start(flush());
-      if (chance.below(3) == 0) {
-        r.ex.run();
-        (void)r.ex.run(r.device->settle(monotonic::time_point::max()));
-      }
+      if (chance.below(3) == 0 && !settling) rt::start(settle());  // beside them, or when all is quiet
       for (int step = 0; step < 4; ++step) r.ex.step();
       if (chance.below(2) == 0) r.ex.run();
     }

@@ -98,6 +98,8 @@ failure checked_device::wrong(std::uint64_t block) {
       log::warn("{}: the block at {} is not what was written there", device_->name(),
                 layout_.data_offset + block * summed_block);
   }
+  if (counts_.corrupt == 1)
+    if (const auto call = std::exchange(on_first_corrupt_, nullptr)) call();
   return failure(errc::bad_checksum,
                  fmt::format("{}, at {}", device_->name(), layout_.data_offset + block * summed_block));
 }

@@ -43,6 +43,8 @@ class checked_device final : public io::block_device {
 
   // Called when there is something to settle and there was nothing before.
   void on_unsettled(std::function<void()> call) { on_unsettled_ = std::move(call); }
+  // Called once: the first block was found to be wrong.
+  void on_first_corrupt(std::function<void()> call) { on_first_corrupt_ = std::move(call); }
   // Makes some of the regions believed again that were not written since `before`: what is in doubt is learned, sums
   // and data become durable, then the marks go. One at a time. `learn` false: what is in doubt stays so, marked.
   rt::task<status> settle(monotonic::time_point before, bool learn = true);
@@ -65,8 +67,6 @@ class checked_device final : public io::block_device {
   std::optional<status> try_write(lba at, io::const_buffer from, io::durability how) override;
   using block_device::read;
   using block_device::write;
-
-  std::unique_ptr<io::block_device> release() { return std::move(device_); }  // nothing is in flight
 
  private:
   // Blocks of 4096 bytes that a request touches, and how it lies in them.
@@ -125,7 +125,7 @@ class checked_device final : public io::block_device {
   std::map<std::uint32_t, activity> active_;
   std::map<std::uint64_t, std::uint64_t> exempt_;  // from, to: bytes of the data
   std::set<std::uint64_t> bad_;                    // blocks found wrong and not written since
-  std::function<void()> on_unsettled_;
+  std::function<void()> on_unsettled_, on_first_corrupt_;
   checksum_counts counts_;
 };
 
