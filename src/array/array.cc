@@ -127,9 +127,14 @@ rt::task<status> array::impl::take_over(std::vector<assembly::probed> found, boo
   for (std::size_t i = 0; i < found.size(); ++i) {
     auto& p = found[i];
     if (std::find(chosen->members.begin(), chosen->members.end(), i) != chosen->members.end()) {
-      auto d = std::make_shared<engine::drive>(std::move(p.device), p.superblock, options_.request_deadline);
+      auto d = std::make_shared<engine::drive>(std::move(p.device), p.superblock, options_.request_deadline,
+                                               engine::checking{options_.cached_regions});
       d->log = {p.log_area, p.log_cycle, 0, 0, 0};
       d->intent = std::make_unique<engine::intents>(*d);
+      if (auto s = co_await d->open_checks(); !s) {  // it hangs
+        log::error("drive {} ({}) is left out: {}", d->id(), d->name(), s.error().in("opening its checksums"));
+        continue;
+      }
       VDS_CO_RETURN_IF_FAILED(co_await d->intent->load());
       members.push_back(std::move(d));
       continue;
@@ -157,6 +162,7 @@ rt::task<status> array::impl::take_over(std::vector<assembly::probed> found, boo
     entry.device->for_each_marked([&keep](layout::extent_place at) { keep[at.slot].insert(at.extent); });
   }
   for (const auto& [slot, d] : journal_->drives()) {
+    watch_checks(*d);
     d->intent->keep_only(keep[slot]);
     if (space_.dirty(slot) > 0) wipe_later(slot);
   }
@@ -244,7 +250,10 @@ rt::task<status> array::impl::close() {
   const auto drives = journal_->drives();
   for (const auto& [slot, d] : drives) {
     if (!d->usable()) continue;
-    auto s = co_await d->intent->write_changed();
+    status s;
+    while (s && d->wants_settling(monotonic::time_point::max(), false))
+      s = co_await d->settle_checks(monotonic::time_point::max(), false);
+    if (s) s = co_await d->intent->write_changed();
     if (s) s = co_await d->flush();
     if (!s) (void)co_await journal_->fail_drive(slot, std::move(s).error());
   }
@@ -271,6 +280,17 @@ void array::impl::abandon() {
 void array::impl::marks_appeared(std::shared_ptr<engine::lun_device> lun) {
   marked_[lun->record().id] = lun;
   sweep_later();
+}
+
+void array::impl::watch_checks(engine::drive& d) {
+  if (d.checks() == nullptr) return;
+  d.checks()->on_unsettled([weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->sweep_later();
+  });
+  d.checks()->on_first_corrupt([weak = weak_from_this(), id = d.id()] {
+    if (auto self = weak.lock()) self->raise(array_event::kind::drive_modified, id);
+  });
+  if (!d.checks()->settled()) sweep_later();
 }
 
 void array::impl::sweep_later() {
@@ -307,8 +327,12 @@ rt::task<void> array::impl::sweep(std::shared_ptr<impl> self) {
   for (const auto& [slot, d] : drives) {
     if (!d->usable() || self->stopped()) continue;
     auto s = co_await d->intent->write_changed();
+    while (s && !self->stopped() && d->wants_settling(before, true)) s = co_await d->settle_checks(before, true);
     if (!s) (void)co_await self->journal_->fail_drive(slot, std::move(s).error());
   }
+  // Of all drives, and now: some may have been written to while another was settled.
+  for (const auto& [slot, d] : self->journal_->drives())
+    more = more || (d->usable() && d->checks() != nullptr && !d->checks()->settled());
   self->sweeping_ = false;
   if (more && !self->stopped()) self->sweep_later();
 }

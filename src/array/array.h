@@ -37,6 +37,10 @@ struct array_options {
   std::uint64_t rebuild_bytes_per_second = 0;
   // What is copied of a LUN before it is somebody else's turn, and before how far it came is recorded.
   std::uint64_t rebuild_batch_bytes = 64 << 20;
+  // Drives that join from here on get checksums of their data (a thousandth of their room); those that joined otherwise
+  // stay as they are.
+  bool checksums = true;
+  std::size_t cached_regions = 8192;     // of each drive: 4 KiB of memory for 4 MiB of data
   std::uint32_t extent_bytes = 1 << 20;  // of an array made from here on; a power of two, 64 KiB to 1 GiB
 };
 

@@ -20,6 +20,12 @@ drive_info array::impl::describe(const format::drive_record& r) const {
     i.path = d->name();
     i.state = d->state();
     i.why = d->why() != nullptr ? d->why()->message() : std::string();
+    if (d->checks() != nullptr) {
+      const auto n = d->checks()->counts();
+      i.checked = true;
+      i.corrupt_blocks = n.corrupt;
+      i.repaired_blocks = n.repaired;
+    }
   } else if (const auto it = parked_.find(r.id); it != parked_.end()) {
     i.path = it->second.device->name();
     i.state = it->second.state;
@@ -127,14 +133,15 @@ rt::task<result<drive_info>> array::impl::join(std::unique_ptr<io::block_device>
   const auto g = device->geometry();
   const auto& config = journal_->config();
   if (config.drives.size() >= 256) co_return failure(errc::too_large, "an array has at most 256 drives");
-  auto plan = format::plan_drive(g.size().n, g.logical.bytes, config.array.extent_bytes);
+  auto plan = format::plan_drive(g.size().n, g.logical.bytes, config.array.extent_bytes, options_.checksums);
   if (!plan) co_return std::move(plan).error().in("adding", device->name());
   plan->array_id = id_;
   plan->drive_id = random_guid(random_);
   plan->slot = config.array.next_slot;
   plan->epoch = config.epoch.epoch;
   plan->generation = 1;
-  auto d = std::make_shared<engine::drive>(std::move(device), *plan, options_.request_deadline);
+  auto d = std::make_shared<engine::drive>(std::move(device), *plan, options_.request_deadline,
+                                           engine::checking{options_.cached_regions});
   d->intent = std::make_unique<engine::intents>(*d);
   const auto slot = plan->slot;
   const auto extents = static_cast<std::uint32_t>(plan->extents);
@@ -144,6 +151,7 @@ rt::task<result<drive_info>> array::impl::join(std::unique_ptr<io::block_device>
   if (!clean) std::get<format::dirty_record>(records[2]).runs.push_back({slot, 0, extents});
   auto s = co_await journal_->admit(d, std::move(records));
   if (!s) co_return std::move(s).error().in("adding", d->name());
+  watch_checks(*d);
   space_.add_drive(slot, extents, clean);
   set_operation_limit();
   log::info("array {}: drive {} ({}) joined as {}", id_, d->id(), d->name(), slot);

@@ -247,6 +247,7 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   void wipe_later(std::uint32_t slot);
   static rt::task<void> wipe_loop(std::shared_ptr<impl> self, std::uint32_t slot);
   void sweep_later();
+  void watch_checks(engine::drive& d);
   static rt::task<void> sweep(std::shared_ptr<impl> self);
   static rt::task<void> resync_loop(std::shared_ptr<impl> self);
   void space_changed();

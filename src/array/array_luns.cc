@@ -371,6 +371,7 @@ lun_info array::impl::describe(const engine::lun_device& device) const {
   i.hints = r.hints;
   i.health = device.health();
   i.offline = r.offline;
+  i.checked = true;
   const auto drive_id = [&](std::uint32_t slot) {
     const auto it = journal_->config().drives.find(slot);
     return it == journal_->config().drives.end() ? guid{} : it->second.id;
@@ -396,6 +397,7 @@ lun_info array::impl::describe(const engine::lun_device& device) const {
     }
     for (const auto slot : slots) {
       info.drives.push_back(drive_id(slot));
+      if (const auto d = journal_->find(slot); d && d->checks() == nullptr) i.checked = false;
       if (std::find(i.drives.begin(), i.drives.end(), info.drives.back()) == i.drives.end())
         i.drives.push_back(info.drives.back());
     }

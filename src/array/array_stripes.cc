@@ -49,6 +49,7 @@ rt::task<status> array::impl::need_stripe_journal(std::uint32_t slot) {
       co_return s;
     }
   }
+  for (const auto& r : runs) d->exempt_from_checks(r.start, r.count);  // its batches have their own
   auto s = co_await stripes_->create(d, std::move(runs));
   if (!s) (void)co_await journal_->fail_drive(slot, s.error().in("making a stripe journal"));
   co_return s;
@@ -56,6 +57,11 @@ rt::task<status> array::impl::need_stripe_journal(std::uint32_t slot) {
 
 rt::task<status> array::impl::open_stripes(bool clean) {
   const auto self = shared_from_this();
+  for (const auto& [slot, runs] : journal_->config().stripe_journals) {
+    const auto d = journal_->find(slot);
+    for (const auto& r : runs)
+      if (d) d->exempt_from_checks(r.start, r.count);
+  }
   auto opened = co_await stripes_->open(journal_->config().stripe_journals, clean);
   for (auto& b : opened.unreadable) {
     const auto d = journal_->find(b.slot);

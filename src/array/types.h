@@ -110,6 +110,7 @@ struct lun_info {
   lun_hints hints;
   lun_health health{};
   bool offline = false;  // by request: fails I/O
+  bool checked = false;  // all of its working drives keep checksums of their data
   std::vector<plex_info> plexes;
   std::vector<guid> drives;            // each once
   unsigned survives_drive_losses = 0;  // from now on
@@ -133,6 +134,10 @@ struct drive_info {
   std::uint32_t slot{};  // number within the array, never used twice
   bool in_use = false;   // LUNs have extents here
   bool spare = false;    // takes what other drives lose, and nothing else; in use: it did
+  // Its data has checksums. Blocks of 4096 bytes that were found not to be what was written, since the array was
+  // opened, and those of them that were written again.
+  bool checked = false;
+  std::uint64_t corrupt_blocks = 0, repaired_blocks = 0;
   struct use {
     guid lun;
     byte_count size;

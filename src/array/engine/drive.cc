@@ -8,12 +8,19 @@
 
 namespace vds::array::engine {
 
-drive::drive(std::unique_ptr<io::block_device> device, const format::superblock& sb, monotonic::duration deadline)
+drive::drive(std::unique_ptr<io::block_device> device, const format::superblock& sb, monotonic::duration deadline,
+             checking checks)
     : superblock(sb),
       device_(std::move(device)),
       executor_(device_->executor()),
       deadline_(deadline),
-      block_(device_->geometry().logical.bytes) {}
+      block_(device_->geometry().logical.bytes) {
+  if (!sb.checksums()) return;
+  auto checked =
+      std::make_unique<integrity::checked_device>(std::move(device_), format::checksums_of(sb), checks.cached_regions);
+  checks_ = checked.get();
+  device_ = std::move(checked);
+}
 drive::~drive() = default;
 
 failure drive::refusal() const {
@@ -158,6 +165,30 @@ rt::task<status> drive::flush() {
     mine->done.set();
     co_return mine->answer;
   }
+}
+
+rt::task<status> drive::open_checks() {
+  if (checks_ == nullptr) co_return status();
+  co_return co_await run(nullptr, checks_->open());
+}
+
+rt::task<status> drive::format_checks() {
+  if (checks_ == nullptr) co_return status();
+  co_return co_await run(nullptr, checks_->format());
+}
+
+bool drive::wants_settling(monotonic::time_point before, bool learn) const {
+  return checks_ != nullptr && usable() && checks_->idle_since(before, learn);
+}
+
+rt::task<status> drive::settle_checks(monotonic::time_point before, bool learn) {
+  const auto self = shared_from_this();
+  co_return co_await run(nullptr, checks_->settle(before, learn));
+}
+
+void drive::exempt_from_checks(std::uint32_t first_extent, std::uint32_t extents) {
+  if (checks_ != nullptr)
+    checks_->exempt(superblock.extent_offset(first_extent), std::uint64_t{extents} * superblock.extent_bytes);
 }
 
 rt::task<status> write_superblock(std::shared_ptr<drive> d) {

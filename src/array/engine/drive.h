@@ -12,6 +12,7 @@
 
 #include "array/engine/log_ground.h"
 #include "array/format/superblock.h"
+#include "array/integrity/checked_device.h"
 #include "array/layout/extent_set.h"
 #include "array/types.h"
 #include "io/aligned_buffer.h"
@@ -34,9 +35,15 @@ struct log_cursor {  // where the next batch goes on this drive
 
 class intents;
 
+// What a drive with room for checksums does with them (array/integrity/).
+struct checking {
+  std::size_t cached_regions = integrity::default_cached_regions;
+};
+
 class drive : public std::enable_shared_from_this<drive> {
  public:
-  drive(std::unique_ptr<io::block_device> device, const format::superblock& sb, monotonic::duration deadline);
+  drive(std::unique_ptr<io::block_device> device, const format::superblock& sb, monotonic::duration deadline,
+        checking checks = {});
   ~drive();
 
   const guid& id() const { return superblock.drive_id; }
@@ -65,7 +72,16 @@ class drive : public std::enable_shared_from_this<drive> {
   // Everything that was written before is durable. Costs nothing when nothing was.
   rt::task<status> flush();
 
-  std::unique_ptr<io::block_device> release() { return std::move(device_); }  // nothing is in flight
+  // Null: the drive has no checksums. Opened or formatted before anything is asked of the drive's data.
+  integrity::checked_device* checks() const { return checks_; }
+  rt::task<status> open_checks();
+  rt::task<status> format_checks();
+  // Settles some of what was not written since `before`; a failure: the drive does not take what is written to it.
+  // Again while it is wanted. `learn` false: regions in doubt wait for the next start.
+  bool wants_settling(monotonic::time_point before, bool learn) const;
+  rt::task<status> settle_checks(monotonic::time_point before, bool learn);
+  // Of an extent that has checksums of its own.
+  void exempt_from_checks(std::uint32_t first_extent, std::uint32_t extents);
 
   format::superblock superblock;
   log_cursor log, next_log;  // next_log: of a snapshot being written into the other area
@@ -98,6 +114,7 @@ class drive : public std::enable_shared_from_this<drive> {
   failure refusal() const;
 
   std::unique_ptr<io::block_device> device_;
+  integrity::checked_device* checks_ = nullptr;  // device_, when it checks
   rt::executor& executor_;
   monotonic::duration deadline_;
   std::uint32_t block_;

@@ -440,6 +440,7 @@ rt::task<status> journal::admit(std::shared_ptr<drive> d, std::vector<format::re
     const auto& sb = d->superblock;
     VDS_CO_RETURN_IF_FAILED(co_await d->zero(sb.log_offset, 2 * sb.log_bytes, false, io::durability::fua));
     VDS_CO_RETURN_IF_FAILED(co_await d->intent->format());
+    VDS_CO_RETURN_IF_FAILED(co_await d->format_checks());
     // The log as it is now, whole, in the first area.
     d->next_log = {0, 1, 0, 0, 0};
     format::bytes head;

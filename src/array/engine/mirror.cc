@@ -242,56 +242,71 @@ rt::task<result<check_report>> mirror::verify_extent(std::uint32_t ordinal, bool
     if (lun_.closing()) co_return errc::closing;
     const std::uint64_t n = std::min(copy_bytes, start + extent - at);
     const auto held = co_await lock_.take(at, n);
-    const auto members = readers(at, n);
-    std::vector<memory> content;
-    std::vector<std::size_t> good, bad;
-    for (const auto p : members) {
-      auto m = make_memory(n);
-      auto done = co_await on_member(p, action::read, at, n, m, whole(m, n), io::durability::cached);
-      report.bytes += n;
-      if (done.whole) {
-        good.push_back(p);
-        content.push_back(std::move(m));
-        continue;
-      }
-      bad.push_back(p);
-      report.unreadable += n;
-      report.suspects.push_back(done.bad[0].slot);
-    }
-    if (good.empty()) {
-      if (members.empty()) co_return failure(errc::unavailable, fmt::format("LUN {} has failed", lun_.name()));
-      continue;
-    }
-    // The copy that most agree with, the first one among equals, is right.
-    std::size_t right = 0, most = 0;
-    for (std::size_t i = 0; i < good.size(); ++i) {
-      std::size_t agree = 0;
-      for (const auto& other : content) agree += std::memcmp(other->data(), content[i]->data(), n) == 0 ? 1 : 0;
-      if (agree > most) most = agree, right = i;
-    }
-    for (std::size_t i = 0; i < good.size(); ++i) {
-      bool differs = false;
-      for (std::uint64_t b = 0; b < n; b += 4096) {
-        if (std::memcmp(content[i]->data() + b, content[right]->data() + b, 4096) == 0) continue;
-        report.mismatched += 4096;
-        differs = true;
-      }
-      if (!differs) continue;
-      bad.push_back(good[i]);
-      if (most > 1) report.suspects.push_back(place(good[i], ordinal).slot);
-    }
-    if (!repair) continue;
-    for (const auto p : bad) {
-      auto done =
-          co_await on_member(p, action::write, at, n, content[right], whole(content[right], n), io::durability::cached);
-      if (done.whole) report.repaired += n;
-      auto s = co_await lun_.record_losses(std::move(done.bad));
-      if (!s) co_return std::move(s).error();
-    }
+    auto s = co_await verify_copies(at, n, repair, report);
+    if (!s) co_return std::move(s).error();
   }
   check_report once;  // each suspect once
   once.add(report);
   co_return once;
+}
+
+rt::task<status> mirror::verify_copies(std::uint64_t at, std::uint64_t n, bool repair, check_report& report) {
+  const auto ordinal = first_region(at);
+  const auto members = readers(at, n);
+  if (members.empty()) co_return failure(errc::unavailable, fmt::format("LUN {} has failed", lun_.name()));
+  check_report here;
+  std::vector<memory> content;
+  std::vector<std::size_t> good, bad;
+  for (const auto p : members) {
+    auto m = make_memory(n);
+    auto done = co_await on_member(p, action::read, at, n, m, whole(m, n), io::durability::cached);
+    here.bytes += n;
+    if (done.whole) {
+      good.push_back(p);
+      content.push_back(std::move(m));
+      continue;
+    }
+    bad.push_back(p);
+    here.unreadable += n;
+    here.suspects.push_back(done.bad[0].slot);
+  }
+  if (!bad.empty() && n > 4096) {  // which blocks: each may be readable somewhere, and only what is bad is rewritten
+    report.suspects.insert(report.suspects.end(), here.suspects.begin(), here.suspects.end());
+    for (std::uint64_t block = at; block < at + n; block += 4096) {
+      auto s = co_await verify_copies(block, 4096, repair, report);
+      if (!s) co_return s;
+    }
+    co_return status();
+  }
+  report.add(here);
+  if (good.empty()) co_return status();
+  // The copy that most agree with, the first one among equals, is right.
+  std::size_t right = 0, most = 0;
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::size_t agree = 0;
+    for (const auto& other : content) agree += std::memcmp(other->data(), content[i]->data(), n) == 0 ? 1 : 0;
+    if (agree > most) most = agree, right = i;
+  }
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    bool differs = false;
+    for (std::uint64_t b = 0; b < n; b += 4096) {
+      if (std::memcmp(content[i]->data() + b, content[right]->data() + b, 4096) == 0) continue;
+      report.mismatched += 4096;
+      differs = true;
+    }
+    if (!differs) continue;
+    bad.push_back(good[i]);
+    if (most > 1) report.suspects.push_back(place(good[i], ordinal).slot);
+  }
+  if (!repair) co_return status();
+  for (const auto p : bad) {
+    auto done =
+        co_await on_member(p, action::write, at, n, content[right], whole(content[right], n), io::durability::cached);
+    if (done.whole) report.repaired += n;
+    auto s = co_await lun_.record_losses(std::move(done.bad));
+    if (!s) co_return s;
+  }
+  co_return status();
 }
 
 void mirror::find_differences() {

@@ -56,6 +56,7 @@ class mirror final : public group {
   void leave(std::uint32_t first, std::uint32_t last);
   std::vector<std::size_t> read_order(std::uint64_t offset, std::uint64_t bytes) const;
   rt::task<void> repair(std::vector<std::size_t> members, std::size_t good, std::uint64_t offset, std::uint64_t bytes);
+  rt::task<status> verify_copies(std::uint64_t offset, std::uint64_t bytes, bool repair, check_report& report);
   rt::task<bool> equalise(std::uint32_t region);
   void unset(std::uint32_t region);
   rt::task<bool> flush_working();

@@ -118,6 +118,16 @@ rt::task<status> parity::check_rows(std::uint64_t offset, std::uint64_t bytes, b
   contents all(map_.members);
   auto s = co_await read_members(member_set(map_.members, true), offset, bytes, all, bad);
   if (!s) co_return s;
+  if (bad != lost && bytes > 4096) {
+    // Which blocks: each may have enough members, and only what is bad is rewritten.
+    for (std::size_t m = 0; m < map_.members; ++m)
+      if (bad[m] && !lost[m]) report.suspects.push_back(place(m, ordinal).slot);
+    for (std::uint64_t at = 0; at < bytes; at += 4096) {
+      auto small = co_await check_rows(offset + at, 4096, repair, report);
+      if (!small) co_return small;
+    }
+    co_return status();
+  }
   std::vector<bool> rewrite(map_.members);
   for (std::size_t m = 0; m < map_.members; ++m) {
     if (lost[m]) continue;
@@ -130,16 +140,7 @@ rt::task<status> parity::check_rows(std::uint64_t offset, std::uint64_t bytes, b
   const auto missing = static_cast<std::size_t>(std::count(bad.begin(), bad.end(), true));
   if (missing > shape_.parity) {
     if (worst_loss() > shape_.redundancy()) co_return too_many_lost();
-    if (bytes <= 4096) co_return status();  // unreadable, and said so
-    // Smaller pieces: each may have enough members. What was counted here is counted there.
-    check_report none;
-    for (std::uint64_t at = 0; at < bytes; at += 4096) {
-      auto small = co_await check_rows(offset + at, 4096, repair, none);
-      if (!small) co_return small;
-    }
-    report.repaired += none.repaired;
-    report.mismatched += none.mismatched;
-    co_return status();
+    co_return status();  // unreadable, and said so
   }
   for (std::size_t m = 0; m < map_.members; ++m)
     if (!all[m]) all[m] = make_memory(bytes);

@@ -11,7 +11,7 @@ namespace vds::array::format {
 namespace {
 
 superblock example(std::uint64_t bytes = 64 << 20) {
-  auto sb = *plan_drive(bytes, 512, 1 << 20);
+  auto sb = *plan_drive(bytes, 512, 1 << 20, false);
   sb.array_id = guid{{1}};
   sb.drive_id = guid{{2}};
   sb.generation = 7;
@@ -52,8 +52,8 @@ TEST(superblock, in_another_place_or_of_a_later_version_is_refused) {
 }
 
 TEST(superblock, a_drive_too_small_for_one_extent_is_refused) {
-  EXPECT_EQ(plan_drive(1 << 20, 512, 1 << 20).error().code(), errc::no_space);
-  EXPECT_EQ(plan_drive(0, 512, 1 << 20).error().code(), errc::no_space);
+  EXPECT_EQ(plan_drive(1 << 20, 512, 1 << 20, false).error().code(), errc::no_space);
+  EXPECT_EQ(plan_drive(0, 512, 1 << 20, false).error().code(), errc::no_space);
 }
 
 TEST(intent_block, reads_back_and_notices_damage_and_misplacement) {

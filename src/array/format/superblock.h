@@ -33,10 +33,12 @@ struct raw_superblock {  // integers little-endian
   le64 data_offset, extents;
   le64 incompatible;                           // features without which nobody may open it; unknown bits: refuse
   le64 compatible;                             // features that may be ignored
-  std::array<std::byte, 4096 - 160> reserved;  // zero in minor 0
+  le64 checksum_offset, checksum_bytes;        // with feature 1; otherwise zero
+  std::array<std::byte, 4096 - 176> reserved;  // zero in minor 0
 };
 static_assert(sizeof(raw_superblock) == 4096 && alignof(raw_superblock) == 1);
 static_assert(offsetof(raw_superblock, array_id) == 32 && offsetof(raw_superblock, epoch) == 88);
+static_assert(offsetof(raw_superblock, checksum_offset) == 160);
 
 struct superblock {
   guid array_id, drive_id;
@@ -44,7 +46,9 @@ struct superblock {
   std::uint64_t drive_bytes = 0;
   std::uint32_t logical_block = 512, extent_bytes = 1 << 20, slot = 0;
   std::uint64_t intent_offset = 0, intent_bytes = 0, log_offset = 0, log_bytes = 0, data_offset = 0, extents = 0;
+  std::uint64_t checksum_offset = 0, checksum_bytes = 0;  // 0: a drive without checksums (checksum_blocks.h)
 
+  bool checksums() const { return checksum_bytes != 0; }
   std::uint64_t log_area(unsigned which) const { return log_offset + which * log_bytes; }
   std::uint64_t extent_offset(std::uint64_t extent) const { return data_offset + extent * extent_bytes; }
   bool operator==(const superblock&) const = default;
@@ -54,8 +58,9 @@ struct superblock {
 inline constexpr std::size_t superblock_copies = 3;
 std::array<std::uint64_t, superblock_copies> superblock_places(std::uint64_t drive_bytes);
 
-// How a drive of this size is divided. too small: no_space.
-result<superblock> plan_drive(std::uint64_t drive_bytes, std::uint32_t logical_block, std::uint32_t extent_bytes);
+// How a drive of this size is divided, with room for checksums of its data or without. too small: no_space.
+result<superblock> plan_drive(std::uint64_t drive_bytes, std::uint32_t logical_block, std::uint32_t extent_bytes,
+                              bool checksums);
 
 void encode(const superblock& sb, std::uint64_t place, std::span<std::byte, 4096> out);
 // not_ours: no signature. bad_checksum, corrupt, too_new: ours, and not to be used.

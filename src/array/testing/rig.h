@@ -42,6 +42,7 @@ struct rig {
   std::function<void(const array_event&)> told;  // of each event, when it is raised
   std::uint32_t extent_bytes = 1 << 16;
   bool force = false;
+  bool checksums = true;  // of drives that join from now on
   std::uint64_t rebuild_bytes_per_second = 0, rebuild_batch_bytes = 64 << 20;
 
   explicit rig(std::size_t n, std::uint64_t bytes = 32 << 20, std::uint64_t seed = 1) : ex(seed), random(seed) {
@@ -67,6 +68,7 @@ struct rig {
     o.random = &random;
     o.extent_bytes = extent_bytes;
     o.force = force;
+    o.checksums = checksums;
     o.rebuild_bytes_per_second = rebuild_bytes_per_second;
     o.rebuild_batch_bytes = rebuild_batch_bytes;
     o.on_event = [this](const array_event& e) {
@@ -163,6 +165,23 @@ struct rig {
   bool reads_zeros(const guid& lun) {
     auto bytes = read_all(lun);
     return bytes && std::all_of(bytes->begin(), bytes->end(), [](auto b) { return b == std::byte{0}; });
+  }
+  // One bit on the medium, past every interface, at that place of the first run that the LUN has on the drive.
+  void flip(const guid& lun, std::size_t drive, std::uint64_t within) {
+    const guid id = drive_id(drive);
+    const auto info = *array->lun(lun);
+    for (const auto& p : info.plexes) {
+      for (const auto& e : p.extents) {
+        if (e.drive != id || e.size.n <= within) continue;
+        std::vector<std::byte> sector(512);
+        const lba place{(e.offset.n + within) / 512};
+        media[drive]->peek(place, sector);
+        sector[within % 512] ^= std::byte{4};
+        media[drive]->poke(place, sector);
+        return;
+      }
+    }
+    always(false);  // the LUN is not on that drive
   }
   guid drive_id(std::size_t i) const {
     for (const auto& d : array->drives())

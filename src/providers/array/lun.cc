@@ -214,6 +214,7 @@ class lun final
     const auto l = info();
     if (!l) return gone(l.error(), "hints");
     put_hints(l->hints, *out);
+    out->bHardwareChecksumEnabled = l->checked ? TRUE : FALSE;  // what is, not what was wished
     return S_OK;
   } catch (...) {
     return hresult_from_exception();

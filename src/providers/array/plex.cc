@@ -59,6 +59,7 @@ class plex final : public implements<IVdsLunPlex> {
     const auto p = info();
     if (!p) return gone(p.error());
     put_hints(p->lun.hints, *out);
+    out->bHardwareChecksumEnabled = p->lun.checked ? TRUE : FALSE;  // what is, not what was wished
     return S_OK;
   } catch (...) {
     return hresult_from_exception();

@@ -14,8 +14,8 @@ namespace {
 
 std::string summary(const array::scrub_report& found) {
   if (found.mismatched.n + found.unreadable.n == 0) return "nothing wrong";
-  std::string out = fmt::format("{} bytes did not agree, {} could not be read, {} rewritten", found.mismatched.n,
-                                found.unreadable.n, found.repaired.n);
+  std::string out = fmt::format("{} bytes did not agree, {} could not be read or believed, {} rewritten",
+                                found.mismatched.n, found.unreadable.n, found.repaired.n);
   for (std::size_t i = 0; i < found.suspects.size(); ++i)
     out += fmt::format("{} {}", i == 0 ? "; drives at fault:" : ",", to_string(found.suspects[i]));
   return out;

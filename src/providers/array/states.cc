@@ -21,9 +21,10 @@ VDS_DRIVE_STATUS status_of(array::drive_state s) {
   return VDS_DRS_UNKNOWN;
 }
 
-VDS_HEALTH health_of(array::drive_state s) {
-  if (s == array::drive_state::failed) return VDS_H_FAILED;
-  return s == array::drive_state::missing ? VDS_H_UNKNOWN : VDS_H_HEALTHY;
+VDS_HEALTH health_of(const array::drive_info& drive) {
+  if (drive.state == array::drive_state::failed) return VDS_H_FAILED;
+  if (drive.state == array::drive_state::missing) return VDS_H_UNKNOWN;
+  return drive.corrupt_blocks > 0 ? VDS_H_FAILING : VDS_H_HEALTHY;  // it works, and is not to be trusted
 }
 
 VDS_HEALTH health_of(array::lun_health h) {
@@ -64,7 +65,7 @@ shown_drive show(const array::drive_info& drive) {
     flags |= VDS_DRF_HOTSPARE_IN_USE;  // a member like others, until it has given back what it took
   else if (drive.spare)
     flags |= VDS_DRF_HOTSPARE | (drive.state == array::drive_state::online ? VDS_DRF_HOTSPARE_STANDBY : 0);
-  return {status_of(drive.state), health_of(drive.state), flags};
+  return {status_of(drive.state), health_of(drive), flags};
 }
 
 shown_lun show(const array::lun_info& lun) {

@@ -1,7 +1,7 @@
 // states.h: the one place where the array's states become VDS's: status, health, flags and transition state of drives,
 // LUNs, plexes, and the health of the subsystem, which is that of its drives. What VDS demands of them
-// (FAILED health and FAILED status go together, HEALTHY never goes with FAILED) holds here or nowhere. Pure; any
-// thread.
+// (FAILED health and FAILED status go together, HEALTHY never goes with FAILED) holds here or nowhere. A drive that
+// works and gave back something else than what was written is FAILING until the next start. Pure; any thread.
 #pragma once
 
 #include <span>
