@@ -213,13 +213,15 @@ rt::task<result<std::unique_ptr<array>>> array::assemble(rt::executor& ex,
     }
     return false;
   };
+  // Before any is moved from: a drive may be known by others only, when the power went while they were told of it.
+  std::vector<bool> is_member;
+  for (const auto& p : found) is_member.push_back(!p.known.loadable || known(p.known.drive));
   std::vector<assembly::probed> members;
-  for (auto& p : found) {
-    if (p.known.loadable && !known(p.known.drive)) {
-      i->left_out_.push_back({p.known.name, failure(errc::stale, "not a member: adding it was never finished")});
-      continue;
-    }
-    members.push_back(std::move(p));
+  for (std::size_t k = 0; k < found.size(); ++k) {
+    if (is_member[k])
+      members.push_back(std::move(found[k]));
+    else
+      i->left_out_.push_back({found[k].known.name, failure(errc::stale, "not a member: adding it was never finished")});
   }
   if (!members.empty()) {
     auto s = co_await i->take_over(std::move(members), force);
