@@ -144,6 +144,7 @@ rt::task<result<drive_info>> array::impl::join(std::unique_ptr<io::block_device>
   if (!clean) std::get<format::dirty_record>(records[2]).runs.push_back({slot, 0, extents});
   auto s = co_await journal_->admit(d, std::move(records));
   if (!s) co_return std::move(s).error().in("adding", d->name());
+  watch_unreadable(d);
   space_.add_drive(slot, extents, clean);
   set_operation_limit();
   log::info("array {}: drive {} ({}) joined as {}", id_, d->id(), d->name(), slot);
