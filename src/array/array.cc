@@ -91,7 +91,10 @@ void array::impl::drive_failed(engine::drive& d) {
 void array::impl::let_go(const std::vector<layout::run>& runs) {
   for (const auto& r : runs) {
     space_.freed(r);
-    if (const auto d = journal_->find(r.slot)) d->stale.remove(r.start, r.count);
+    if (const auto d = journal_->find(r.slot)) {
+      d->stale.remove(r.start, r.count);
+      d->unreadable.remove(std::uint64_t{r.start} * extent_bytes(), std::uint64_t{r.count} * extent_bytes());
+    }
     wipe_later(r.slot);
   }
 }
@@ -150,6 +153,7 @@ rt::task<status> array::impl::take_over(std::vector<assembly::probed> found, boo
   auto opened = co_await journal_->open(std::move(members), force);
   if (!opened) co_return std::move(opened).error().in("opening array", to_string(id_));
   set_operation_limit();
+  for (const auto& [slot, d] : journal_->drives()) watch_unreadable(d);
   for (const auto& [id, record] : journal_->config().luns) {
     numbers_.set(record->number);
     doubt_unfilled(*record);

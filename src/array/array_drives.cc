@@ -152,6 +152,7 @@ rt::task<result<drive_info>> array::impl::join(std::unique_ptr<io::block_device>
   auto s = co_await journal_->admit(d, std::move(records));
   if (!s) co_return std::move(s).error().in("adding", d->name());
   watch_checks(*d);
+  watch_unreadable(d);
   space_.add_drive(slot, extents, clean);
   set_operation_limit();
   log::info("array {}: drive {} ({}) joined as {}", id_, d->id(), d->name(), slot);

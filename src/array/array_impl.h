@@ -251,6 +251,12 @@ class array::impl final : public engine::pool, public std::enable_shared_from_th
   static rt::task<void> sweep(std::shared_ptr<impl> self);
   static rt::task<void> resync_loop(std::shared_ptr<impl> self);
   void space_changed();
+  // array_unreadable.cc
+  void watch_unreadable(const std::shared_ptr<engine::drive>& d);
+  static rt::task<status> record_unreadable(std::shared_ptr<impl> self, std::uint32_t slot);  // as it is now
+  // Appends what of the drive cannot be read, if there is, or was, anything. too_large: more than is kept.
+  status append_unreadable(std::uint32_t slot, format::bytes& records) const;
+  std::uint64_t unreadable_bytes(const format::lun_record& of) const;
   void let_go(const std::vector<layout::run>& runs);  // durably free and dirty, and out of everybody's use
 
   std::unordered_map<guid, std::weak_ptr<engine::lun_device>> marked_;

@@ -411,6 +411,7 @@ lun_info array::impl::describe(const engine::lun_device& device) const {
     i.plexes.push_back(std::move(info));
   }
   i.survives_drive_losses = device.tolerates();
+  i.unreadable = byte_count{unreadable_bytes(r)};
   if (const auto resizing = resizing_.find(r.id); resizing != resizing_.end()) i.change = resizing->second;
   if (const auto moving = rebuilding_.find(r.id); moving != rebuilding_.end())
     i.work = moving->second;

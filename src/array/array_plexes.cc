@@ -214,8 +214,9 @@ rt::task<status> array::impl::fill_some(std::shared_ptr<engine::lun_device> devi
   if (still == next->plexes.size()) co_return status();
   next->plexes[still].filled = to;
   if (to == end) next->plexes[still].filled.reset();
-  it->second.latest = next;
   format::bytes records;
+  for (const auto slot : next->plexes[still].slots()) VDS_CO_RETURN_IF_FAILED(append_unreadable(slot, records));
+  it->second.latest = next;
   format::append(records, *next);
   VDS_CO_RETURN_IF_FAILED(co_await journal_->commit(std::move(records)));
   if (const auto durable = journal_->config().luns.find(id); durable != journal_->config().luns.end())
@@ -270,12 +271,15 @@ rt::task<status> array::impl::drop_plex(guid lun, guid plex, array::change_optio
   std::vector<engine::range_lock::held> still;  // no writes: until the record is durable
   for (const auto& g : device->groups()) still.push_back(co_await g->no_writers());
   if (closing_ || it->second.deleting) co_return errc::closing;
-  if (device->resyncing()) co_return failure(errc::busy, "the plexes are being made equal after a crash");
   auto next = std::make_shared<format::lun_record>(*it->second.latest);
   const auto p = plex_of(*next, plex);
   bool left = false;
   for (std::size_t other = 0; other < next->plexes.size(); ++other)
     left = left || (other != p && device->plex_works(other));
+  // While regions differ after a crash everybody reads the first one: taking it away would show another past.
+  bool first = true;
+  for (std::size_t other = 0; other < p; ++other) first = first && !device->plex_works(other);
+  if (first && device->resyncing()) co_return failure(errc::busy, "the plexes are being made equal after a crash");
   if (!left) co_return failure(errc::unavailable, "no other plex holds all of the LUN's data");
   if (how.commit && !how.commit()) co_return errc::cancelled;
   std::vector<layout::run> freed;
@@ -298,6 +302,7 @@ rt::task<status> array::impl::drop_plex(guid lun, guid plex, array::change_optio
   let_go(freed);
   raise(array_event::kind::lun_modified, lun);
   space_changed();
+  sweep_later();
   filled_some();
   rebuild_later();
   co_return status();

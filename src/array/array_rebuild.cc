@@ -316,11 +316,12 @@ rt::task<status> array::impl::switch_places(std::shared_ptr<engine::lun_device> 
   if (layout::column_extent(column, from.ordinal) != layout::extent_place{old.slot, old.start})
     co_return failure(errc::stale, "the LUN changed meanwhile");
   column = cut(std::move(column), from.ordinal, count, taken);
-  it->second.latest = next;
   format::bytes records;
   format::append(records, *next);
   format::append(records, format::record(format::wiped_record{taken}));  // no longer free, so no longer to be wiped
   format::append(records, format::record(format::dirty_record{old.slot, true, {old}}));
+  VDS_CO_RETURN_IF_FAILED(append_unreadable(taken[0].slot, records));  // behind the others: they forget it
+  it->second.latest = next;
   VDS_CO_RETURN_IF_FAILED(co_await journal_->commit(std::move(records)));
   if (const auto now = journal_->config().luns.find(id); now != journal_->config().luns.end())
     device->set_record(now->second);

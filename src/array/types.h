@@ -114,6 +114,7 @@ struct lun_info {
   std::vector<plex_info> plexes;
   std::vector<guid> drives;            // each once
   unsigned survives_drive_losses = 0;  // from now on
+  byte_count unreadable;               // of members: lost when they were to be rebuilt, until they are written
   std::optional<progress> work;
   lun_change change{};
 };

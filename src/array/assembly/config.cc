@@ -21,8 +21,28 @@ std::size_t weight(const format::lun_record& r) {
   return n;
 }
 
+std::size_t weight(const layout::byte_set& unreadable) { return 16 + 16 * unreadable.run_count(); }
+
 struct applier {
   config& c;
+
+  // What is free is nobody's to read.
+  void freed(const layout::run& r) {
+    const auto it = c.unreadable.find(r.slot);
+    if (it == c.unreadable.end()) return;
+    auto left = it->second;
+    left.remove(std::uint64_t{r.start} * c.array.extent_bytes, std::uint64_t{r.count} * c.array.extent_bytes);
+    set_unreadable(r.slot, std::move(left));
+  }
+  void set_unreadable(std::uint32_t slot, layout::byte_set set) {
+    if (const auto it = c.unreadable.find(slot); it != c.unreadable.end()) {
+      c.encoded_bytes -= weight(it->second);
+      c.unreadable.erase(it);
+    }
+    if (set.empty()) return;
+    c.encoded_bytes += weight(set);
+    c.unreadable.emplace(slot, std::move(set));
+  }
 
   status operator()(format::array_record&& r) {
     c.array = r;
@@ -41,16 +61,17 @@ struct applier {
     c.drives.erase(r.slot);
     c.dirty.erase(r.slot);
     c.stripe_journals.erase(r.slot);
+    set_unreadable(r.slot, {});
     return {};
   }
   status operator()(format::dirty_record&& r) {
     auto& set = c.dirty[r.slot];
     if (!r.more) set.clear();
-    for (const auto& run : r.runs) set.add(run.start, run.count);
+    for (const auto& run : r.runs) set.add(run.start, run.count), freed(run);
     return {};
   }
   status operator()(format::wiped_record&& r) {
-    for (const auto& run : r.runs) c.dirty[run.slot].remove(run.start, run.count);
+    for (const auto& run : r.runs) c.dirty[run.slot].remove(run.start, run.count), freed(run);
     return {};
   }
   status operator()(format::lun_record&& r) {
@@ -63,7 +84,7 @@ struct applier {
     return {};
   }
   status operator()(format::lun_gone_record&& r) {
-    for (const auto& run : r.freed) c.dirty[run.slot].add(run.start, run.count);
+    for (const auto& run : r.freed) c.dirty[run.slot].add(run.start, run.count), freed(run);
     if (const auto it = c.luns.find(r.id); it != c.luns.end()) {
       c.encoded_bytes -= weight(*it->second);
       c.luns.erase(it);
@@ -87,6 +108,12 @@ struct applier {
   }
   status operator()(format::stripe_journal_record&& r) {
     c.stripe_journals.insert_or_assign(r.slot, std::move(r.runs));
+    return {};
+  }
+  status operator()(format::unreadable_record&& r) {
+    layout::byte_set set;
+    for (const auto& [from, to] : r.bytes) set.add(from, to - from);
+    set_unreadable(r.slot, std::move(set));
     return {};
   }
   status operator()(format::shutdown_record&& r) {
@@ -199,6 +226,8 @@ void config::encode_head(format::bytes& out) const {
   }
   for (const auto& [slot, runs] : stripe_journals)
     format::append(out, format::record(format::stripe_journal_record{slot, runs}));
+  for (const auto& [slot, set] : unreadable)
+    format::append(out, format::record(format::unreadable_record{slot, {set.begin(), set.end()}}));
   for (const auto& [key, value] : settings) format::append(out, format::record(format::setting_record{key, value}));
 }
 

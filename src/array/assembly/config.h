@@ -12,6 +12,7 @@
 
 #include "array/format/records.h"
 #include "array/layout/allocator.h"
+#include "array/layout/byte_set.h"
 
 namespace vds::array::assembly {
 
@@ -27,6 +28,7 @@ struct config {
   std::map<std::uint32_t, format::drive_record> drives;  // by slot
   std::unordered_map<std::uint32_t, layout::extent_set> dirty;
   std::map<std::uint32_t, std::vector<layout::run>> stripe_journals;  // by slot
+  std::map<std::uint32_t, layout::byte_set> unreadable;               // by slot; of what is in use
   std::unordered_map<guid, std::shared_ptr<const format::lun_record>> luns;
   std::map<std::string, format::bytes, std::less<>> settings;  // by key
   std::deque<guid> operation_order;                            // oldest first; may name forgotten ones

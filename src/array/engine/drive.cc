@@ -103,6 +103,8 @@ struct write_keep {
 rt::task<status> drive::read(std::uint64_t offset, std::shared_ptr<void> m, std::vector<io::buffer> into) {
   auto keep = std::make_shared<read_keep>(read_keep{std::move(m), std::move(into)});
   if (!usable()) co_return refusal();
+  if (cannot_be_read(offset, io::total_size(keep->into)))
+    co_return failure(errc::medium_error, "it could not be read from any drive when it was copied here");
   auto op = device_->read(lba{offset / block_}, io::buffers(keep->into));
   co_return co_await run(std::move(keep), std::move(op));
 }
@@ -112,10 +114,22 @@ rt::task<status> drive::write(std::uint64_t offset, std::shared_ptr<void> m, std
   const auto self = shared_from_this();
   auto keep = std::make_shared<write_keep>(write_keep{std::move(m), std::move(from)});
   if (!usable()) co_return refusal();
+  const auto bytes = io::total_size(keep->from);
+  const bool rewrites = cannot_be_read(offset, bytes);
+  if (rewrites) how = io::durability::fua;
   auto op = device_->write(lba{offset / block_}, io::const_buffers(keep->from), how);
   status s = co_await run(std::move(keep), std::move(op));
   if (how == io::durability::cached || !s) ++written_;
+  if (s && rewrites) s = co_await after_rewriting(offset, bytes);
   co_return s;
+}
+
+rt::task<status> drive::after_rewriting(std::uint64_t offset, std::uint64_t bytes) {
+  const auto self = shared_from_this();
+  unreadable.remove(offset - superblock.data_offset, bytes);
+  if (!readable_again) co_return status();
+  auto recorded = readable_again();
+  co_return co_await std::move(recorded);
 }
 
 rt::task<status> drive::write(std::uint64_t offset, memory whole, io::durability how) {
@@ -124,12 +138,12 @@ rt::task<status> drive::write(std::uint64_t offset, memory whole, io::durability
 }
 
 std::optional<status> drive::try_read(std::uint64_t offset, io::buffer into) {
-  if (!usable()) return std::nullopt;
+  if (!usable() || cannot_be_read(offset, into.size())) return std::nullopt;
   return device_->try_read(lba{offset / block_}, into);
 }
 
 std::optional<status> drive::try_write(std::uint64_t offset, io::const_buffer from, io::durability how) {
-  if (!usable()) return std::nullopt;
+  if (!usable() || cannot_be_read(offset, from.size())) return std::nullopt;
   auto s = device_->try_write(lba{offset / block_}, from, how);
   if (how == io::durability::cached || !s || !*s) ++written_;
   return s;
@@ -138,9 +152,12 @@ std::optional<status> drive::try_write(std::uint64_t offset, io::const_buffer fr
 rt::task<status> drive::zero(std::uint64_t offset, std::uint64_t bytes, bool may_unmap, io::durability how) {
   const auto self = shared_from_this();
   if (!usable()) co_return refusal();
+  const bool rewrites = cannot_be_read(offset, bytes);
+  if (rewrites) how = io::durability::fua;
   auto op = device_->write_zeroes(lba{offset / block_}, block_count{bytes / block_}, may_unmap, how);
   status s = co_await run(nullptr, std::move(op));
   if (how == io::durability::cached || !s) ++written_;
+  if (s && rewrites) s = co_await after_rewriting(offset, bytes);
   co_return s;
 }
 

@@ -5,6 +5,7 @@
 // Thread: the device's executor. Lifetime: shared, because a hung request keeps its drive.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "array/engine/log_ground.h"
 #include "array/format/superblock.h"
 #include "array/integrity/checked_device.h"
+#include "array/layout/byte_set.h"
 #include "array/layout/extent_set.h"
 #include "array/types.h"
 #include "io/aligned_buffer.h"
@@ -90,8 +92,18 @@ class drive : public std::enable_shared_from_this<drive> {
   // Extents whose content is not believed until it was rebuilt: they are written, and never read. Empty as a rule; kept
   // by who brings a drive back or adds a member.
   layout::extent_set stale;
+  // What could not be read from anywhere when it was to be copied here, in bytes of the data area (so that the
+  // configuration can say the same): reading answers a medium error until it is written. A write there is durable, and
+  // so is that it is readable again (`readable_again`), before it is answered.
+  layout::byte_set unreadable;
+  std::function<rt::task<status>()> readable_again;
 
  private:
+  bool cannot_be_read(std::uint64_t offset, std::uint64_t bytes) const {
+    return !unreadable.empty() && offset >= superblock.data_offset &&
+           unreadable.overlaps(offset - superblock.data_offset, bytes);
+  }
+  rt::task<status> after_rewriting(std::uint64_t offset, std::uint64_t bytes);
   struct request {
     deadline until;
     std::optional<status> answer;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "array/engine/lun_device.h"
 #include "base/log.h"
@@ -257,9 +258,23 @@ rt::task<status> group::rebuild_extent(std::size_t member, std::uint32_t ordinal
     const std::uint64_t n = std::min(copy_bytes, extent - at);
     const auto held = co_await lock_.take(start + at, n);
     auto m = make_memory(n);
-    s = co_await restore(member, start + at, m, n, from_redundancy || in_place);
+    std::vector<std::uint64_t> lost;
+    s = co_await restore_what_can_be(member, start + at, m, n, from_redundancy || in_place, lost);
     if (!s) break;
+    if (!lost.empty() && !in_place && readable(member, ordinal)) {
+      // Its drive works, and may be able to read it another day: it stays there.
+      s = failure(errc::medium_error, fmt::format("no drive can read {} bytes at {} of a member",
+                                                  lost.size() * unit_of_loss(), start + at + lost[0]));
+      break;
+    }
     s = co_await write_place(to, at, m, n);
+    if (const auto d = lun_.owner().find_drive(to.slot); s && d) {
+      for (const auto one : lost) {
+        d->unreadable.add(std::uint64_t{to.extent} * extent + at + one, unit_of_loss());
+        log::warn("LUN {}: no drive can read {} bytes at {} of member {}: they are lost until they are written",
+                  lun_.name(), unit_of_loss(), start + at + one, member);
+      }
+    }
     // Its own place: a member that does not take a write is lost, as by anybody's.
     if (!s && in_place) (void)co_await lun_.owner().fail_drive(to.slot, s.error());
   }
@@ -271,6 +286,32 @@ rt::task<status> group::rebuild_extent(std::size_t member, std::uint32_t ordinal
   }
   if (!s) stop_moving(member, ordinal);
   co_return s;
+}
+
+std::uint64_t group::unit_of_loss() const { return std::max<std::uint64_t>(lun_.record().block, 4096); }
+
+rt::task<status> group::restore_what_can_be(std::size_t member, std::uint64_t offset, memory m, std::uint64_t bytes,
+                                            bool from_redundancy, std::vector<std::uint64_t>& lost) {
+  // The devices answered, and these blocks are bad: the others can be had.
+  const auto of_blocks = [](const status& s) {
+    return !s && (s.error() == errc::medium_error || s.error() == errc::io_error || s.error() == errc::bad_checksum);
+  };
+  auto s = co_await restore(member, offset, m, bytes, from_redundancy);
+  if (!of_blocks(s)) co_return s;
+  const std::uint64_t unit = unit_of_loss();
+  for (std::uint64_t at = 0; at < bytes; at += unit) {
+    auto one = make_memory(unit);
+    s = co_await restore(member, offset + at, one, unit, from_redundancy);
+    if (s) {
+      std::memcpy(m->data() + at, one->data(), unit);
+    } else if (of_blocks(s)) {
+      std::memset(m->data() + at, 0, unit);
+      lost.push_back(at);
+    } else {
+      co_return s;
+    }
+  }
+  co_return status();
 }
 
 rt::task<void> group::settle() {

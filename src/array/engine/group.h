@@ -81,7 +81,9 @@ class group {
 
   // For background jobs. `from_redundancy`: do not trust the old place, even if it can be read.
   // rebuild: what the member has to hold there is durable in `to`. `to` may be the place itself, when it is stale.
-  // A failure of `to` is the caller's to judge; a move that failed is over.
+  // A failure of `to` is the caller's to judge; a move that failed is over. Blocks that nobody can read are remembered
+  // as such there (drive::unreadable): the caller records them together with the place. Not when the old place's drive
+  // works: then they end the move.
   rt::task<status> rebuild_extent(std::size_t member, std::uint32_t ordinal, layout::extent_place to,
                                   bool from_redundancy = false);
   void stop_moving(std::size_t member, std::uint32_t ordinal) { moving_.erase({member, ordinal}); }
@@ -152,6 +154,10 @@ class group {
   range_lock lock_;  // ranges of member bytes: writers, and whoever must not meet them
 
  private:
+  // As restore, but what no member can read is left out: of these pieces m holds zeros.
+  rt::task<status> restore_what_can_be(std::size_t member, std::uint64_t offset, memory m, std::uint64_t bytes,
+                                       bool from_redundancy, std::vector<std::uint64_t>& lost);
+  std::uint64_t unit_of_loss() const;
   rt::task<status> write_place(layout::extent_place to, std::uint64_t within, memory m, std::uint64_t bytes);
   std::map<std::pair<std::size_t, std::uint32_t>, layout::extent_place> moving_;
   std::shared_ptr<use> use_;

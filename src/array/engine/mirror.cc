@@ -42,9 +42,8 @@ std::vector<std::size_t> mirror::readers(std::uint64_t offset, std::uint64_t byt
 }
 
 rt::task<status> mirror::enter(std::uint32_t first, std::uint32_t last) {
-  const bool had = !marks_.empty();
   for (std::uint32_t r = first; r <= last; ++r) marks_[r].writers += 1;
-  if (!had) lun_.owner().marks_appeared(lun_.shared_from_this());
+  if (!std::exchange(swept_, true)) lun_.owner().marks_appeared(lun_.shared_from_this());
   std::vector<bad_drive> bad;
   for (std::size_t m = 0; m < shape_.members.size(); ++m) {
     for (std::uint32_t r = first; r <= last; ++r) {
@@ -376,20 +375,28 @@ rt::task<bool> mirror::flush_working() {
 rt::task<bool> mirror::resync_some() {
   std::vector<std::uint32_t> todo;
   for (const auto& [start, count] : pending_) {
-    for (std::uint32_t r = start; r < start + count && todo.size() < resync_batch; ++r) todo.push_back(r);
+    for (std::uint32_t r = start; r < start + count && todo.size() < resync_batch; ++r)
+      if (!unequal_.overlaps(r, 1)) todo.push_back(r);
     if (todo.size() == resync_batch) break;
   }
   std::vector<std::uint32_t> equal;
   for (const auto r : todo) {
     if (lun_.closing()) co_return false;
-    if (r < shape_.extents() && co_await equalise(r)) equal.push_back(r);
+    if (r < shape_.extents() && co_await equalise(r))
+      equal.push_back(r);
+    else
+      unequal_.add(r, 1);
   }
-  if (equal.empty()) co_return false;
-  if (!co_await flush_working()) co_return false;
-  for (const auto r : equal) pending_.remove(r, 1);
-  if (pending_.empty()) resync_total_ = 0;
-  lun_.refresh_health();
-  co_return !pending_.empty();
+  if (!equal.empty()) {
+    if (!co_await flush_working()) co_return false;
+    for (const auto r : equal) pending_.remove(r, 1);
+    if (pending_.empty()) resync_total_ = 0;
+    lun_.refresh_health();
+  }
+  bool more = false;
+  for (const auto& [start, count] : pending_) more = more || !unequal_.contains(start, count);
+  if (!more) unequal_.clear();
+  co_return more;
 }
 
 void mirror::unset(std::uint32_t region) {
@@ -406,7 +413,9 @@ rt::task<bool> mirror::clear_idle(monotonic::time_point before) {
   const auto clearable = [&](std::uint32_t r, const mark& m) {
     return m.writers == 0 && m.last <= before && !pending_.overlaps(r, 1);
   };
+  swept_ = false;
   if (worst_loss() > 0) co_return false;
+  swept_ = true;  // whoever writes meanwhile
   std::vector<std::pair<std::uint32_t, monotonic::time_point>> idle;
   for (const auto& [r, m] : marks_)
     if (clearable(r, m)) idle.emplace_back(r, m.last);
@@ -418,7 +427,22 @@ rt::task<bool> mirror::clear_idle(monotonic::time_point before) {
       unset(r);
     }
   }
-  co_return !marks_.empty();
+  // What could not be made equal is tried once more when it was written since, and not for ever: a block that no member
+  // can read becomes readable by being written.
+  bool left = false, again = false;
+  for (auto& [r, m] : marks_) {
+    if (!pending_.overlaps(r, 1)) {
+      left = true;
+    } else if (m.tried != m.last) {
+      left = true;
+      if (m.writers != 0 || m.last > before) continue;
+      m.tried = m.last;
+      again = true;
+    }
+  }
+  if (again) lun_.owner().needs_resync(lun_.shared_from_this());
+  swept_ = left;
+  co_return left;
 }
 
 void mirror::for_each_marked(const std::function<void(layout::extent_place)>& visit) const {

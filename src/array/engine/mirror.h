@@ -45,6 +45,7 @@ class mirror final : public group {
   struct mark {
     std::uint32_t writers = 0;
     monotonic::time_point last;
+    std::optional<monotonic::time_point> tried;  // that `last` for which it was tried again to make the region equal
   };
   std::uint32_t first_region(std::uint64_t offset) const;
   std::uint32_t last_region(std::uint64_t offset, std::uint64_t bytes) const;
@@ -63,7 +64,9 @@ class mirror final : public group {
 
   std::map<std::uint32_t, mark> marks_;
   layout::extent_set pending_;  // to be resynchronised
+  layout::extent_set unequal_;  // of these: what this round of resynchronising could not make equal
   std::uint64_t resync_total_ = 0;
+  bool swept_ = false;  // somebody will look at the marks again
 };
 
 }  // namespace vds::array::engine

@@ -25,6 +25,7 @@ enum kind : std::uint16_t {  // never reused, never renumbered
   kind_setting_gone = 13,
   kind_stripe_journal = 14,
   kind_lun_filling = 15,
+  kind_unreadable = 16,
 };
 constexpr std::uint64_t whole = ~std::uint64_t{0};  // of what is filled
 constexpr std::uint16_t flag_optional = 1;          // who does not know this kind may skip it
@@ -107,6 +108,11 @@ kind put(writer& w, const forget_record& r) {
 kind put(writer& w, const stripe_journal_record& r) {
   w.put(r.slot), put_runs(w, r.runs);
   return kind_stripe_journal;
+}
+kind put(writer& w, const unreadable_record& r) {
+  w.put(r.slot), w.put(static_cast<std::uint32_t>(r.bytes.size()));
+  for (const auto& [from, to] : r.bytes) w.put(from), w.put(to);
+  return kind_unreadable;
 }
 kind put(writer& w, const shutdown_record& r) {
   w.put(static_cast<std::uint8_t>(r.clean));
@@ -229,6 +235,18 @@ bool decode(std::uint16_t k, reader& in, record& out) {
     case kind_stripe_journal: {
       stripe_journal_record r{in.get<std::uint32_t>(), {}};
       r.runs = get_runs(in);
+      out = std::move(r);
+      return true;
+    }
+    case kind_unreadable: {
+      unreadable_record r{in.get<std::uint32_t>(), {}};
+      r.bytes.resize(in.get_count(16));
+      for (auto& [from, to] : r.bytes) {
+        from = in.get<std::uint64_t>();
+        to = in.get<std::uint64_t>();
+        if (from >= to) in.fail();
+      }
+      if (r.bytes.size() > max_unreadable) in.fail();
       out = std::move(r);
       return true;
     }

@@ -82,6 +82,11 @@ struct stripe_journal_record {  // these extents of the drive hold its stripe jo
   std::uint32_t slot = 0;
   std::vector<run> runs;
 };
+// Exactly these bytes of the drive's data area (from, to) could not be read from anywhere when they were copied there.
+struct unreadable_record {
+  std::uint32_t slot = 0;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> bytes;
+};
 struct setting_record {  // what others keep with the array: reservations, targets, secrets; the array does not look
   std::string key;
   bytes value;
@@ -92,11 +97,12 @@ struct setting_gone_record {
 
 inline constexpr std::size_t max_ancestors = 64;
 inline constexpr std::size_t max_name = 255, max_unmask_entries = 1024, max_unmask_text = 255;
+inline constexpr std::size_t max_unreadable = 4096;  // runs of a drive
 inline constexpr std::size_t max_setting_key = 255, max_setting_value = 65536;
 
 using record = std::variant<array_record, epoch_record, drive_record, drive_gone_record, dirty_record, wiped_record,
                             lun_record, lun_gone_record, operation_record, forget_record, shutdown_record,
-                            setting_record, setting_gone_record, stripe_journal_record>;
+                            setting_record, setting_gone_record, stripe_journal_record, unreadable_record>;
 
 // What a plex is called whose record is from before plexes kept their ids.
 guid first_plex_id(const guid& lun, std::size_t ordinal);

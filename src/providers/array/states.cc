@@ -73,6 +73,8 @@ shown_lun show(const array::lun_info& lun) {
                                 : lun.offline                           ? VDS_LS_OFFLINE
                                                                         : VDS_LS_ONLINE;
   const bool restoring = lun.health == array::lun_health::degraded && rebuilding(lun);
+  if (lun.health == array::lun_health::healthy && lun.unreadable.n != 0)
+    return {status, VDS_H_FAILING, transition_of(lun)};
   return {status, restoring ? VDS_H_REBUILDING : health_of(lun.health), transition_of(lun)};
 }
 
