@@ -55,6 +55,7 @@ status daemon::open_array(const options& given) {
   options.name = fmt::format("VDS array {}", directory_->path());
   options.portal = given.portal;
   options.reactors = given.reactors;
+  options.checksums = given.checksums;
   if (const auto port = directory_->setting(setting_of_portal(given.portal))) options.preferred_portal = *port;
   auto started = array_provider::host::start(std::move(options), *directory_);
   if (!started) return std::move(started).error();

@@ -53,6 +53,7 @@ parsed parse_command_line(int argc, char** argv) {
   app.add_option("--reactors", p.given.reactors, "threads that serve initiators")
       ->capture_default_str()
       ->check(CLI::Range(1u, 64u));
+  app.add_flag("--checksums", p.given.checksums, "drives that join from now on keep checksums of their data");
   app.set_version_flag("--version", "vds-arrayd 0.1.0");
   try {
     app.parse(argc, argv);

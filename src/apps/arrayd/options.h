@@ -24,6 +24,7 @@ struct options {
   std::string portal = "127.0.0.1:3260";
   drive_set drives;
   unsigned reactors = 1;
+  bool checksums = false;  // drives that join keep checksums of their data
 };
 
 // An exit status when there is nothing more to do (help, version, wrong usage), which has been told already.

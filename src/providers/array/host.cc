@@ -87,6 +87,7 @@ status host::assemble() {
   array::array_options options;
   options.id = options_.id;
   options.on_event = [this](const array::array_event& e) { on_event(e); };
+  options.checksums = options_.checksums;
   auto assembled = rt::block_on(reactor(), [&]() -> rt::task<result<std::unique_ptr<array::array>>> {
     return array::array::assemble(reactor(), std::move(devices), std::move(options));
   });

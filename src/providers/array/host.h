@@ -36,6 +36,7 @@ struct host_options {
   // How long an address or a drive that is taken is waited for: after kill -9 the kernel holds both a little longer.
   monotonic::duration patience = 5s;
   unsigned reactors = 1;
+  bool checksums = false;  // drives that join from now on keep checksums of their data
 };
 
 // Who wants to hear how a resynchronisation goes on and ends. The callbacks run on the array's executor.

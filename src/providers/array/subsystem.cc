@@ -24,8 +24,7 @@ namespace {
 constexpr ULONG capabilities = VDS_SF_LUN_MASKING_CAPABLE | VDS_SF_DRIVE_EXTENT_CAPABLE |
                                VDS_SF_SUPPORTS_FAULT_TOLERANT_LUNS | VDS_SF_SUPPORTS_NON_FAULT_TOLERANT_LUNS |
                                VDS_SF_SUPPORTS_SIMPLE_LUNS | VDS_SF_SUPPORTS_SPAN_LUNS | VDS_SF_SUPPORTS_STRIPE_LUNS |
-                               VDS_SF_SUPPORTS_MIRROR_LUNS | VDS_SF_SUPPORTS_PARITY_LUNS | VDS_SF_SUPPORTS_LUN_NUMBER |
-                               VDS_SF_HARDWARE_CHECKSUM_CAPABLE;
+                               VDS_SF_SUPPORTS_MIRROR_LUNS | VDS_SF_SUPPORTS_PARITY_LUNS | VDS_SF_SUPPORTS_LUN_NUMBER;
 constexpr ULONG stripe_sizes = 0x1fc000;  // bit n: 2^n bytes; 16 KiB to 1 MiB
 constexpr SHORT most_slots = 1024;
 
