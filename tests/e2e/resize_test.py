@@ -97,6 +97,43 @@ class a_lun_in_use(harness.Scene):
                        check=True, timeout=120, stdout=subprocess.DEVNULL)
         self.assertEqual(back.read_bytes(), image.read_bytes())
 
+    def test_with_checksums_a_wrong_block_is_repaired_or_an_error_and_never_data(self):
+        s = self.service(drives="3x128M", arguments=["--checksums"])
+        image = self.folder / "image"
+        image.write_bytes(os.urandom(24 * MIB))
+        block = image.read_bytes()[5 * MIB:5 * MIB + 4096]
+
+        def written(kind):
+            lun = s.create("24M", "--type", kind)
+            subprocess.run(["qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", image, lun["iscsi_url"]], check=True, timeout=120)
+            liar = s.vds("drive", "show", lun["drives"][0])
+            with open(liar["path"], "r+b") as drive:
+                content = drive.read()
+                places = [n for n in range(0, len(content), 4096) if content[n:n + 4096] == block]
+                self.assertTrue(places)
+                for at in places:  # also where a LUN had it that was deleted
+                    drive.seek(at)
+                    drive.write(bytes(4096))
+            return lun, liar["id"]
+
+        def read(lun):
+            back = self.folder / "back"
+            ended = subprocess.run(["qemu-img", "dd", "-f", "raw", "-O", "raw", "bs=1M", "count=24", f"if={lun['iscsi_url']}", f"of={back}"],
+                                   timeout=120, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            return back.read_bytes() if ended.returncode == 0 else None
+
+        lun, liar = written("mirror")
+        for _ in range(2):  # whichever copy is asked
+            self.assertEqual(read(lun), image.read_bytes())
+        s.vds("lun", "scrub", lun["id"])
+        self.assertEqual(s.vds("drive", "show", liar)["health"], "failing")
+        for other in lun["drives"][1:]:
+            s.vds("drive", "fail", other, "--yes")
+        self.assertEqual(read(lun), image.read_bytes())
+        s.vds("lun", "delete", lun["id"], "--yes")
+        alone, _ = written("simple")
+        self.assertIsNone(read(alone), "wrong data was given out")
+
 
 if __name__ == "__main__":
     harness.main()

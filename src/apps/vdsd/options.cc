@@ -143,6 +143,8 @@ parsed parse_command_line(int argc, char** argv) {
   app.add_option("--iscsi-portal", p.given.portal, "where initiators reach that array; port 0: any")
       ->capture_default_str()
       ->needs(array);
+  app.add_flag("--checksums", p.given.checksums, "drives that join that array from now on keep checksums of their data")
+      ->needs(array);
   app.add_option("--config", config, "settings, in TOML");
   app.add_option("--group", p.given.group, "whose members administer, besides root and the user this runs as");
   app.add_option("--provider", providers,

@@ -37,6 +37,7 @@ struct options {
   std::string array_dir;  // empty: no array of our own
   std::string drives;     // "6x1G"
   std::string portal = "127.0.0.1:3260";
+  bool checksums = false;  // of that array's drives
   std::string group;
   std::size_t history = 10'000;
   service::provider_options provider;

@@ -69,6 +69,7 @@ status server::open(const options& given) {
     launch_plan how;
     how.command = {arrayd_program(), "--dir", dir, "--iscsi-portal", given.portal};
     if (!given.drives.empty()) how.command.insert(how.command.end(), {"--drives", given.drives});
+    if (given.checksums) how.command.push_back("--checksums");
     how.socket = dir / "provider.sock";
     how.outlives_us = true;
     launcher_->plan(array.name, std::move(how));
