@@ -28,8 +28,9 @@ constexpr level levels[] = {
     {"raid50", lun_type::raid50, 6, 0, 1, 256 << 10}, {"raid60", lun_type::raid60, 8, 0, 2, 256 << 10},
 };
 
-enum class kind { none, gone, read_errors, write_errors, stale, power_cut, hung };
-constexpr const char* kinds[] = {"none", "gone", "read-errors", "write-errors", "stale", "power-cut", "hung"};
+enum class kind { none, gone, read_errors, write_errors, stale, power_cut, hung, corrupt };
+constexpr const char* kinds[] = {"none",  "gone",      "read-errors", "write-errors",
+                                 "stale", "power-cut", "hung",        "corruption"};
 enum class activity { idle, reading, small_writes, full_rows, rebuilding, resyncing };
 constexpr const char* activities[] = {"idle", "reading", "small-writes", "full-rows", "rebuilding", "resyncing"};
 constexpr world::load loads[] = {world::load::none,      world::load::reads, world::load::small_writes,
@@ -100,6 +101,15 @@ struct life {
       w.faults[drive].unreadable.insert(found[where % found.size()] + start + i);
   }
 
+  void make_wrong(std::size_t drive, std::uint64_t common) {
+    const auto& found = places[drive < places.size() ? drive : 0];
+    const std::uint64_t where = common != 0 ? common : chance.next();
+    const std::uint64_t in_extent = w.r.extent_bytes / sector_bytes;
+    const std::uint64_t count = 1 + where / 7 % 24, start = where / 1000 % (in_extent - count);
+    for (std::uint64_t i = 0; i < count && !found.empty(); ++i)
+      w.corrupt(drive, found[where % found.size()] + start + i);
+  }
+
   void strike(std::size_t drive, std::uint64_t place) {
     switch (c.what) {
       case kind::none:
@@ -115,6 +125,8 @@ struct life {
         break;
       case kind::hung:
         return w.hang(drive);
+      case kind::corrupt:
+        return make_wrong(drive, place);
     }
   }
 
@@ -124,6 +136,11 @@ struct life {
     if (c.what == kind::power_cut) return w.cut_after(1 + chance.below(within));
     std::vector<std::size_t> to(struck.begin() + (rebuilds_lost() ? 1 : 0), struck.end());
     if (rebuilds_lost() && to.empty()) to.push_back(spare);  // costs no redundancy
+    if (c.what == kind::corrupt) {  // what is at rest: nothing is unflushed or under way any more
+      w.quiet();
+      for (const auto d : to) strike(d, common);
+      return;
+    }
     for (const auto d : to) w.at_request(1 + chance.below(within), [this, d, common] { strike(d, common); });
   }
 
@@ -145,8 +162,10 @@ struct life {
       w.cut_after(5 + chance.below(40));
       w.play(on, world::load::mixed, 20, chance);
       power_off();
-      schedule(60);
-      return boot();
+      if (c.what != kind::corrupt) schedule(60);
+      if (!boot()) return false;
+      if (c.what == kind::corrupt) schedule(60);
+      return true;
     }
     if (c.during != activity::rebuilding) {
       schedule(c.during == activity::idle ? 1 : 60);
@@ -191,7 +210,8 @@ struct life {
     return boot();
   }
   bool restart() {
-    if (chance.below(2) == 0 && w.shut_down()) {
+    // What is wrong in a region that is being written when the power goes is taken for right.
+    if ((c.what == kind::corrupt || chance.below(2) == 0) && w.shut_down()) {
       on->bytes.all_durable();
       return boot();
     }
@@ -235,7 +255,7 @@ std::vector<cell> all_cells() {
   for (const auto& l : levels) {
     for (unsigned faults = 0; faults <= l.survives + 1; ++faults) {
       if (faults > l.drives) continue;
-      for (int k = 0; k < 7; ++k) {
+      for (int k = 0; k < static_cast<int>(std::size(kinds)); ++k) {
         const auto what = static_cast<kind>(k);
         if (faults == 0 ? what != kind::none && what != kind::power_cut : what == kind::none) continue;
         for (int a = 0; a < 6; ++a) out.push_back({&l, faults, what, static_cast<activity>(a)});

@@ -21,7 +21,7 @@ LEVELS = {  # name: how the page calls it, how many drives it survives
 }
 KINDS = {
     "none": "none", "gone": "gone", "read-errors": "read errors", "write-errors": "write errors", "stale": "gone, and back",
-    "power-cut": "power cut", "hung": "hung",
+    "power-cut": "power cut", "hung": "hung", "corruption": "corruption",
 }
 ACTIVITIES = {
     "idle": "idle", "reading": "reading", "small-writes": "small writes", "full-rows": "full rows", "rebuilding": "rebuilding",
@@ -47,6 +47,7 @@ honesty.{exceptions}
 | write errors | writes and flushes fail |
 | gone, and back | it misses writes, comes back, and is there at the next start with what it had |
 | power cut | in the middle of a request; unflushed sectors survive by chance. Then that many drives are not there |
+| corruption | bits of up to 24 neighbouring sectors flip on the medium while it is at rest; half of the time at the same place on all of them. Nobody is told |
 | hung | it answers, and does what it was told, after three times the deadline |
 
 *Rebuilding*: with faults, the first one is a drive that is gone and that a spare takes over, and the others strike meanwhile; with one fault, the

@@ -93,6 +93,13 @@ void world::come_back(std::size_t drive) {
   faults[drive].gone = false;
 }
 
+void world::corrupt(std::size_t drive, std::uint64_t block) {
+  std::vector<std::byte> bytes(sector_bytes);
+  r.media[drive]->peek(lba{block}, bytes);
+  bytes[r.random.below(bytes.size())] ^= static_cast<std::byte>(1U << r.random.below(8));
+  r.media[drive]->poke(lba{block}, bytes);
+}
+
 // LUNs ---------------------------------------------------------------------------------------------------------------
 
 std::shared_ptr<lun> world::create(lun_type type, std::uint64_t bytes, unsigned plexes,

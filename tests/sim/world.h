@@ -54,6 +54,7 @@ class world {
   void all_due();  // those that no request came for
   void vanish(std::size_t drive);
   void come_back(std::size_t drive);
+  void corrupt(std::size_t drive, std::uint64_t block);                // a bit on the medium; of what is flushed
   void hang(std::size_t drive) { r.drives[drive]->set_latency(90s); }  // three times the array's deadline
   std::vector<drive_faults> faults;
 

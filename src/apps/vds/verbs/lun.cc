@@ -196,7 +196,7 @@ void scrub_all(context& c, const options& o) {
       wait_for(c, o, c.service(o).open_operation(job));
       const std::string found = c.service(o).operation_status(job).phase;
       one["found"] = found;
-      say_done(c, o, fmt::format("LUN {}: {}", called(l), found), {});
+      if (!o.json) say_done(c, o, fmt::format("LUN {}: {}", called(l), found), {});
     } catch (const service_gone&) {
       throw;
     } catch (const command_error& e) {
