@@ -46,7 +46,9 @@ defaults {
   no_path_retry queue
   fast_io_fail_tmo 2
 }
-blacklist { devnode "^vd" }
+blacklist {
+  devnode "^vd"
+}
 END
 /lib/systemd/systemd-udevd --daemon
 udevadm trigger
@@ -60,7 +62,7 @@ for portal in "$one" "$other"; do
   done
   iscsiadm -m node -T "$target" -p "$portal" --login
 done
-wait_for 60 paths_are 2
+wait_for 240 paths_are 2
 first=$(disk_by "$one") second=$(disk_by "$other")
 multipath -ll
 # One disk by two target ports, both active/optimised.
@@ -86,31 +88,31 @@ load() {
 }
 load &
 load=$!
-both_write() { wait_for 60 more_written "$first" "$(written "$first")"; wait_for 60 more_written "$second" "$(written "$second")"; }
+both_write() { wait_for 240 more_written "$first" "$(written "$first")"; wait_for 240 more_written "$second" "$(written "$second")"; }
 both_write
 step "both carry"
 
 cut "$other"
-wait_for 60 paths_are 1
-wait_for 60 more_written "$first" "$(written "$first")"
+wait_for 240 paths_are 1
+wait_for 240 more_written "$first" "$(written "$first")"
 mend
-wait_for 120 paths_are 2
+wait_for 240 paths_are 2
 both_write
 step "the other path was lost and is back"
 
 cut "$one"
-wait_for 60 paths_are 1
-wait_for 60 more_written "$second" "$(written "$second")"
+wait_for 240 paths_are 1
+wait_for 240 more_written "$second" "$(written "$second")"
 mend
-wait_for 120 paths_are 2
+wait_for 240 paths_are 2
 both_write
 step "the first path was lost and is back"
 
 step "waiting for the other portal to go"
-wait_for 60 paths_are 1
-wait_for 60 more_written "$first" "$(written "$first")"
+wait_for 240 paths_are 1
+wait_for 240 more_written "$first" "$(written "$first")"
 step "waiting for the other portal to come back"
-wait_for 120 paths_are 2
+wait_for 240 paths_are 2
 both_write
 
 touch /payload/stop
