@@ -1,5 +1,5 @@
 // array_bench: the array's own engine, without service or iSCSI, on file drives. One level in one state for each run:
-//   array_bench DIR LEVEL STATE [--drives N] [--size MIB] [--seconds S]
+//   array_bench DIR LEVEL STATE [--drives N] [--size MIB] [--seconds S] [--checksums on|off]
 // LEVEL: simple stripe mirror raid10 parity raid6; STATE: healthy degraded rebuilding. Makes its drives in DIR and
 // removes them. array_bench memory: what ISA-L and memcpy do in memory. Prints a line of JSON for each load:
 // requests of the drives, too, because what a level makes inevitable is counted in those. compare.py runs it.
@@ -49,6 +49,7 @@ struct arguments {
   std::size_t drives = 6;
   std::uint64_t size = 128 << 20;  // of the LUN, for each drive that holds data
   double seconds = 1;
+  bool checksums = false;
 };
 
 const std::map<std::string, array::lun_type> levels = {
@@ -164,6 +165,7 @@ class run_of_level {
   rt::task<int> all() {
     array::array_options o;
     o.rebuild_bytes_per_second = 16 << 20;  // it is to last as long as we measure
+    o.checksums = a_.checksums;
     auto made = co_await array::array::assemble(reactor_->reactor(), {}, std::move(o));
     if (!made) die(made.error().message());
     array_ = std::move(*made);
@@ -252,13 +254,16 @@ int main(int argc, char** argv) {
     memory_figures(4);
     return 0;
   }
-  if (argc < 4) die("usage: array_bench DIR LEVEL STATE [--drives N] [--size MIB] [--seconds S] | array_bench memory");
+  if (argc < 4)
+    die("usage: array_bench DIR LEVEL STATE [--drives N] [--size MIB] [--seconds S] [--checksums on|off] | array_bench "
+        "memory");
   arguments a{.dir = argv[1], .level = argv[2], .state = argv[3]};
   for (int i = 4; i + 1 < argc; i += 2) {
     const std::string_view option = argv[i];
     if (option == "--drives") a.drives = std::strtoul(argv[i + 1], nullptr, 10);
     if (option == "--size") a.size = std::strtoul(argv[i + 1], nullptr, 10) << 20;
     if (option == "--seconds") a.seconds = std::strtod(argv[i + 1], nullptr);
+    if (option == "--checksums") a.checksums = std::string_view(argv[i + 1]) == "on";
   }
   if (!levels.contains(a.level)) die("no level " + a.level);
   if (a.state != "healthy" && a.state != "degraded" && a.state != "rebuilding") die("no state " + a.state);

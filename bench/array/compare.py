@@ -10,6 +10,7 @@ in memory; then each level, healthy, degraded and rebuilding. Prints tables; --j
   --size MIB      of the LUN on each drive; default 128
   --seconds S     for each load; default 1
   --levels L,...  only these; default all
+  --checksums on  of the drives' data; default off
   --json FILE
 """
 import argparse
@@ -102,6 +103,7 @@ def main():
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--levels", default=",".join(LEVELS))
+    parser.add_argument("--checksums", choices=("on", "off"), default="off")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     program = options.build / "bench/array/array_bench"
@@ -122,7 +124,8 @@ def main():
             for state in STATES:
                 if state != "healthy" and level in ("simple", "stripe"):
                     continue
-                rows += run(program, folder / "array", level, state, "--drives", options.drives, "--size", options.size, "--seconds", options.seconds)
+                rows += run(program, folder / "array", level, state, "--drives", options.drives, "--size", options.size, "--seconds", options.seconds,
+                            "--checksums", options.checksums)
     print()
     show(rows, raws, options.drives)
     if options.json:
