@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "check"
 JOBS = os.cpu_count() or 2
 # Of one thread by design (simulators, tables, headers): nothing there for ThreadSanitizer.
-ONE_THREAD = re.compile(r"^(base|array_parts|power_cut|parity_cut|rebuild_cut|resize_cut|metadata_damage|parity_lun|array_rebuild|array_resize|fault_matrix|random_life|api_facts|api_seed)_test$")
+ONE_THREAD = re.compile(r"^(base|integrity|array|array_(parts|rebuild|resize|plex|checksum)|\w+_cut|metadata_damage|parity_lun|fault_matrix|random_life|api_facts|api_seed)_test$")
 PR_SET_CHILD_SUBREAPER = 36
 
 
