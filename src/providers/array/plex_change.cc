@@ -35,7 +35,7 @@ HRESULT change(const context_ptr& c, plex_order order, IVdsAsync** out) {
       if (s)
         async->finish(S_OK, sdk::async_output(type));
       else
-        async->finish(outcome(s.error(), adding, VDS_E_OBJECT_DELETED));
+        async->finish(ends_with(*async, outcome(s.error(), adding, VDS_E_OBJECT_DELETED)));
     };
     begun.async->state().on_cancel([cancel]() mutable {
       cancel.request();
